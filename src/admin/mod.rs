@@ -1,0 +1,1 @@
+//! What operators ask the daemon: `/metrics`, `/healthz`, `/readyz`.

@@ -1,0 +1,57 @@
+//! Every hard limit, with its origin. `FIREHOSE_…` are Amazon Data Firehose's own.
+
+use std::time::Duration;
+
+use crate::model::ByteSize;
+
+/// One record, decoded: 1,000 KiB (Firehose API, `Record.Data`).
+pub const FIREHOSE_RECORD_BYTES_MAX: usize = 1_024_000;
+/// Records in one PutRecordBatch (Firehose API).
+pub const FIREHOSE_RECORDS_PER_PUT_MAX: usize = 500;
+/// Data in one PutRecordBatch before base64: 4 MiB (Firehose API).
+pub const FIREHOSE_PUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A delivery stream's name (Firehose API).
+pub const FIREHOSE_STREAM_NAME_CHARACTERS_MAX: usize = 64;
+/// Buffering hints of S3 (Firehose API: SizeInMBs 1–128, default 5).
+pub const FIREHOSE_S3_BUFFER_SIZE_MIN: ByteSize = ByteSize::mebibytes(1);
+pub const FIREHOSE_S3_BUFFER_SIZE_MAX: ByteSize = ByteSize::mebibytes(128);
+pub const FIREHOSE_S3_BUFFER_SIZE_DEFAULT: ByteSize = ByteSize::mebibytes(5);
+/// Buffering hints of S3 (IntervalInSeconds 60–900, default 300; from 0 with `low_latency`).
+pub const FIREHOSE_BUFFER_INTERVAL_MIN: Duration = Duration::from_secs(60);
+pub const FIREHOSE_BUFFER_INTERVAL_MAX: Duration = Duration::from_secs(900);
+pub const FIREHOSE_BUFFER_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
+/// How long a direct put is kept while it cannot be delivered (Firehose: 24 hours).
+pub const FIREHOSE_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+/// A prefix as written (Firehose API), and as evaluated (Firehose's own check).
+pub const FIREHOSE_PREFIX_CHARACTERS_MAX: usize = 1024;
+pub const FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX: usize = 512;
+
+/// A whole request body: 4 MiB of data in base64 is 5.6 MB; the rest is room for JSON around 500
+/// records and for clients that escape every slash.
+pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
+/// Request bodies held in memory at once, over all connections; past it puts are told to slow down.
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
+/// Connections open at once on one listener.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// How long a client may take for its headers, its whole body, and between two requests.
+pub const REQUEST_HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+pub const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How far a signature's date may be from our clock (AWS: five minutes).
+pub const SIGNATURE_CLOCK_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Bytes in one group commit: what a slow disk can be asked to sync at once (docs/performance.md).
+pub const COMMIT_GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What a delivery reads from the log at once.
+pub const READ_BYTES_MAX: usize = 1024 * 1024;
+/// Batches of one stream that are being delivered at once.
+pub const DELIVERIES_PER_STREAM_MAX: usize = 4;
+/// The delivery plan inside a cut.
+pub const PLAN_BYTES_MAX: usize = 8 * 1024;
+/// Segments of the log, and how many make up `storage.max_size`.
+pub const SEGMENT_SIZE_MIN: ByteSize = ByteSize::mebibytes(16);
+pub const SEGMENT_SIZE_MAX: ByteSize = ByteSize::mebibytes(256);
+pub const SEGMENTS_MAX: u64 = 64;
+/// Free segments kept for control frames, a failed sync and the next life (modelled: two are not
+/// enough).
+pub const SEGMENTS_RESERVED: usize = 3;

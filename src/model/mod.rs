@@ -1,0 +1,24 @@
+//! The nouns and quantities that every other module speaks of.
+//!
+//! Nothing here does I/O, reads a clock or draws chance.
+
+mod body;
+mod byte_size;
+mod description;
+pub mod limits;
+mod name;
+mod record_id;
+mod records;
+mod secret;
+mod seq;
+mod time;
+
+pub use body::{Body, BodyError, Chunks};
+pub use byte_size::{ByteSize, ByteSizeError};
+pub use description::{BufferingHints, Compression, DestinationDescription, StreamDescription};
+pub use name::{DirectoryId, StreamName, StreamNameError};
+pub use record_id::{RECORD_ID_CHARACTERS, RecordId};
+pub use records::{Records, RecordsBuilder};
+pub use secret::Secret;
+pub use seq::{Seq, SeqRange};
+pub use time::{LogTime, Timestamp};

@@ -1,0 +1,1 @@
+//! Records in, an object's bytes out.

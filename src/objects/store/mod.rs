@@ -1,0 +1,56 @@
+//! Where objects are put: S3 or a directory, with the same keys and bytes.
+
+pub mod directory;
+pub mod s3;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::{Body, Compression};
+
+/// An object to be put.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub key: String,
+    /// The records; the store packs them as `compression` says.
+    pub body: Body,
+    pub compression: Compression,
+    /// Names without `x-amz-meta-`, lower case.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// As stored, after compression.
+    pub bytes: u64,
+}
+
+/// Why an object is not (known to be) there. The data is held, whatever the reason (D4).
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Refusal {
+    /// A code from a short list, for metrics: `S3.AccessDenied`, `Directory.NoSpace`.
+    pub code: String,
+    /// What this layer failed to do, and what an operator can do about it.
+    pub what: String,
+    #[source]
+    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// What the server asked for.
+    pub retry_after: Option<Duration>,
+    /// Waiting alone will not help.
+    pub needs_operator: bool,
+}
+
+pub trait Store: Send + Sync {
+    /// Puts the whole object under its key, replacing what is there (D3), or nothing that anybody
+    /// can see. A repeat is always safe.
+    fn put<'a>(&'a self, object: &'a Object) -> BoxFuture<'a, Result<Stored, Refusal>>;
+
+    /// Removes what earlier lives left half done: our own temporary files, and multipart uploads
+    /// whose key is one of `open_keys`. Called once, before the first put.
+    fn clean<'a>(&'a self, open_keys: &'a [String]) -> BoxFuture<'a, Result<(), Refusal>>;
+
+    /// `s3://bucket/` or the directory's path, for people.
+    fn url(&self) -> String;
+}

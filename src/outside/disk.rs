@@ -1,0 +1,52 @@
+//! The door to files. Synchronous: whoever calls it from a task goes through `off_thread`.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+/// One file system below one root folder; every path is relative to it, with `""` for the root.
+pub trait Disk: Send + Sync {
+    /// Files and folders directly in `folder`, sorted by name.
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
+    /// A new file; an existing one is `AlreadyExists`.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Replaces what stands at `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in `folder` durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Whether a call may wait for a device, and so belongs on the blocking pool.
+    fn waits(&self) -> bool;
+}
+
+pub trait DiskFile: Send + Sync {
+    /// Fills `buffer` or fails: `UnexpectedEof` past the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+    /// `fdatasync`. After an error the file is not written again (B6).
+    fn sync(&self) -> io::Result<()>;
+    fn size(&self) -> io::Result<u64>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub name: String,
+    pub is_folder: bool,
+}
+
+/// Runs `work` where it may wait: on the blocking pool, or at once on a disk that never waits (a
+/// simulated one, whose clock must not jump ahead meanwhile).
+pub async fn off_thread<T: Send + 'static>(
+    disk: &Arc<dyn Disk>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if !disk.waits() {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

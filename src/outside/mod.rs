@@ -1,0 +1,13 @@
+//! The doors to the outside. Whatever is not a value comes through here: time, chance, files,
+//! outbound HTTP, and the wish to stop.
+//!
+//! A test puts a world of its own behind each door (`tests/sim/`).
+
+mod clock;
+mod dice;
+pub mod disk;
+pub mod http_client;
+pub mod stop;
+
+pub use clock::Clock;
+pub use dice::Dice;

@@ -1,0 +1,81 @@
+//! The wish to stop, as everybody sees it: Running → Draining → Halting.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// What a stop should do with what is buffered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It stays in the log.
+    Keep,
+    /// It is delivered first (sidecars).
+    Deliver,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub mode: Mode,
+    /// From SIGTERM until we leave, whatever is still open.
+    pub deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        // systemd and Kubernetes kill after 90 s and 30 s; we leave before either.
+        Settings {
+            mode: Mode::Keep,
+            deadline: Duration::from_secs(25),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Running,
+    /// Nothing new is taken; what is under way is finished.
+    Draining,
+    /// Whatever is still open is given up.
+    Halting,
+}
+
+/// Who may ask for the stop.
+#[derive(Debug)]
+pub struct Stopper(watch::Sender<Phase>);
+
+/// Who must heed it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<Phase>);
+
+pub fn channel() -> (Stopper, Stop) {
+    let (sender, receiver) = watch::channel(Phase::Running);
+    (Stopper(sender), Stop(receiver))
+}
+
+impl Stopper {
+    /// Goes on to `phase`; never back.
+    pub fn advance(&self, phase: Phase) {
+        self.0.send_if_modified(|now| {
+            let later = *now < phase;
+            *now = phase.max(*now);
+            later
+        });
+    }
+
+    pub fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+}
+
+impl Stop {
+    pub fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    /// Returns once `phase` is reached. Cancel-safe. Never returns if the stopper is gone before.
+    pub async fn reached(&mut self, phase: Phase) {
+        if self.0.wait_for(|now| phase <= *now).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The Firehose API, and a plain endpoint for people.
