@@ -1,0 +1,1 @@
+"""One story a module: its first line says what it shows, `run(suite)` shows it."""
