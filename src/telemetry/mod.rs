@@ -8,6 +8,8 @@ pub mod logging;
 pub mod metrics;
 
 mod chain;
+mod repetition;
 
 pub use chain::Chain;
 pub use metrics::Metrics;
+pub use repetition::{Repetition, Say};

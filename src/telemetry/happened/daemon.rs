@@ -1,1 +1,65 @@
-//! Events of the daemon stage.
+//! Events of the daemon itself: it starts, listens, drains and stops.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::seconds;
+use crate::model::{StreamName, Timestamp};
+use crate::telemetry::Metrics;
+
+/// The first line: what runs, from which files, on which data.
+pub fn started(metrics: &Metrics, now: Timestamp, configuration: &str, storage: &Path) {
+    metrics.start_time.set(now.as_millis() as f64 / 1000.0);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration,
+        storage = %storage.display(),
+        "standpipe starts"
+    );
+}
+
+pub fn listening(what: &str, address: SocketAddr) {
+    info!(%address, "listening for {what}");
+}
+
+/// Where to put, and where objects will appear.
+pub fn stream_ready(stream: &StreamName, put_to: &str, objects: &str) {
+    info!(%stream, put_to, objects, "stream is ready");
+}
+
+/// No producers are configured, so whoever reaches the port may put.
+pub fn anyone_may_put(address: SocketAddr) {
+    warn!(%address, "no producers are configured: everyone on this machine may put");
+}
+
+/// `why` is `SIGTERM`, or which task ended.
+pub fn draining(why: &str, deadline: Duration) {
+    let deadline = humantime::format_duration(deadline);
+    info!(why, %deadline, "draining: new records are refused, deliveries in flight finish");
+}
+
+/// A second signal, or the deadline.
+pub fn halting(why: &str) {
+    warn!(
+        why,
+        "halting: what is in flight is given up and repeated by the next start"
+    );
+}
+
+/// `buffered` records stay in the log for the next start.
+pub fn stopped(buffered: u64, took: Duration) {
+    info!(
+        records = buffered,
+        took = seconds(took),
+        "stopped; these records wait in the log"
+    );
+}
+
+/// A bug. The drain follows, and exit code 70.
+pub fn task_panicked(metrics: &Metrics, task: &str, message: &str) {
+    metrics.task_panics.inc();
+    error!(task, error = message, "a task panicked");
+}

@@ -1,1 +1,165 @@
-//! Events of the delivery stage.
+//! Events of the delivery stage: a batch is cut, tried, and comes to rest.
+
+use std::error::Error;
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::seconds;
+use crate::model::{SeqRange, StreamName};
+use crate::telemetry::metrics::{Attempt, Flush, Stream};
+use crate::telemetry::{Chain, Metrics, Repetition, Say};
+
+/// Which batch an event is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    pub stream: &'a StreamName,
+    pub range: SeqRange,
+    pub records: u64,
+    /// Before compression.
+    pub bytes: u64,
+}
+
+pub fn cut(metrics: &Metrics, batch: Batch<'_>, reason: &'static str) {
+    let flush = Flush {
+        stream: batch.stream.to_string(),
+        reason,
+    };
+    metrics.flushes.get_or_create(&flush).inc();
+    debug!(
+        stream = %batch.stream, range = %batch.range, records = batch.records, bytes = batch.bytes,
+        reason, "batch is cut"
+    );
+}
+
+/// Cuts that an earlier life left open, which are now delivered under the names they have.
+pub fn resumed(stream: &StreamName, open_cuts: usize) {
+    info!(%stream, batches = open_cuts, "batches of an earlier life are delivered first");
+}
+
+/// Counts a batch as in flight for as long as it is held.
+#[must_use]
+#[derive(Debug)]
+pub struct InFlight(Gauge);
+
+pub fn began(metrics: &Metrics, stream: &StreamName) -> InFlight {
+    let in_flight = metrics
+        .deliveries_in_flight
+        .get_or_create_owned(&Stream::named(stream));
+    in_flight.inc();
+    InFlight(in_flight)
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// How a delivery succeeded.
+#[derive(Clone, Copy, Debug)]
+pub struct Success<'a> {
+    /// The object's key.
+    pub object: &'a str,
+    /// As stored, after compression.
+    pub object_bytes: u64,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Of this attempt.
+    pub took: Duration,
+}
+
+pub fn delivered(metrics: &Metrics, batch: Batch<'_>, success: Success<'_>) {
+    count_attempt(metrics, batch.stream, "ok");
+    let labels = Stream::named(batch.stream);
+    metrics.delivered_objects.get_or_create(&labels).inc();
+    let bytes_put = metrics.delivered_object_bytes.get_or_create(&labels);
+    bytes_put.inc_by(success.object_bytes);
+    info!(
+        stream = %batch.stream, range = %batch.range, records = batch.records, bytes = batch.bytes,
+        object = success.object, object_bytes = success.object_bytes, attempt = success.attempt,
+        took = seconds(success.took), "batch is delivered"
+    );
+}
+
+/// How a delivery was refused. The data is held and tried again (D4).
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// From a short list: `S3.AccessDenied`.
+    pub code: &'a str,
+    pub error: &'a (dyn Error + 'static),
+    /// Whether waiting alone will not help.
+    pub needs_operator: bool,
+    pub attempt: u32,
+    pub next_try_in: Duration,
+}
+
+/// Each refusal is counted; the same one is told once a minute.
+pub fn refused(
+    metrics: &Metrics,
+    batch: Batch<'_>,
+    failure: Failure<'_>,
+    repetition: &mut Repetition,
+) {
+    count_attempt(metrics, batch.stream, failure.code);
+    let Batch { stream, range, .. } = batch;
+    let Failure { code, attempt, .. } = failure;
+    let next_try_in = seconds(failure.next_try_in);
+    let error = Chain(failure.error);
+    match (repetition.say(code, Instant::now()), failure.needs_operator) {
+        (Say::Aloud { kept_back }, true) => error!(
+            %stream, %range, attempt, code, %error, next_try_in, kept_back,
+            "delivery is refused and will be until someone acts; the records are kept"
+        ),
+        (Say::Aloud { kept_back }, false) => warn!(
+            %stream, %range, attempt, code, %error, next_try_in, kept_back,
+            "delivery failed and is tried again; the records are kept"
+        ),
+        (Say::Quietly, _) => {
+            debug!(%stream, %range, attempt, code, %error, next_try_in, "delivery failed again");
+        }
+    }
+}
+
+/// Deliveries of a stream that was refused succeed again.
+pub fn recovered(stream: &StreamName, stuck_for: Duration) {
+    info!(%stream, took = seconds(stuck_for), "delivery works again");
+}
+
+/// Acknowledged records are given up: they outlived the retention undelivered.
+pub fn expired(batch: Batch<'_>, retention: Duration) {
+    error!(
+        stream = %batch.stream, range = %batch.range, records = batch.records, bytes = batch.bytes,
+        retention = %humantime::format_duration(retention),
+        "batch was not delivered within the retention and is given up"
+    );
+}
+
+/// B5: the delivery met damage; the batch is delivered without these records.
+pub fn damaged(stream: &StreamName, range: SeqRange) {
+    error!(%stream, %range, "records are damaged: they are quarantined, the rest is delivered");
+}
+
+/// The log did not take a cut or a settlement; the very same is tried again.
+pub fn not_logged(batch: Batch<'_>, what: &str, error: &(dyn Error + 'static)) {
+    let Batch { stream, range, .. } = batch;
+    warn!(
+        %stream, %range, error = %Chain(error),
+        "the log did not take the {what}; it is tried again"
+    );
+}
+
+/// Leftovers of earlier lives could not be removed. They cost space and harm nobody.
+pub fn leftovers_stay(stream: &StreamName, error: &(dyn Error + 'static)) {
+    warn!(%stream, error = %Chain(error), "leftovers of an earlier life could not be removed");
+}
+
+fn count_attempt(metrics: &Metrics, stream: &StreamName, result: &str) {
+    let attempt = Attempt {
+        stream: stream.to_string(),
+        result: result.to_owned(),
+    };
+    metrics.delivery_attempts.get_or_create(&attempt).inc();
+}

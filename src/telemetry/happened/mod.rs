@@ -2,9 +2,15 @@
 //!
 //! Fields come from one list: `stream range records bytes attempt took error`, and a few that only
 //! one event has. `info`: an operator would want it once; `warn`: we are coping; `error`: someone
-//! must act.
+//! must act. Durations are numbers of seconds, so that they can be compared and added up.
+
+use std::time::Duration;
 
 pub mod buffer;
 pub mod daemon;
 pub mod delivery;
 pub mod put;
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

@@ -1,0 +1,262 @@
+//! Every metric family, in one table. Names are an interface: `tests/metrics.rs` and
+//! `docs/metrics.md` hold them.
+//!
+//! All start with `standpipe_`: the registry adds the prefix, and `_total` to counters.
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Metric;
+
+use super::{Conservation, Metrics};
+
+impl Metrics {
+    /// Every family in the order of the page: what `docs/metrics.md` and `/metrics` both show.
+    pub fn table(&self) -> Vec<Row> {
+        let mut table = Vec::from(self.of_daemon_and_puts());
+        table.extend(self.conservation.rows());
+        table.extend(self.of_the_log());
+        table.extend(self.of_delivery());
+        table
+    }
+
+    fn of_daemon_and_puts(&self) -> [Row; 4] {
+        [
+            Row::new(
+                "build",
+                "version",
+                "Which Standpipe this is",
+                Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+            ),
+            Row::new(
+                "start_time_seconds",
+                "",
+                "When this life began, in seconds since 1970",
+                self.start_time.clone(),
+            ),
+            Row::new(
+                "task_panics",
+                "",
+                "Tasks that panicked, each of which starts the drain: a bug",
+                self.task_panics.clone(),
+            ),
+            Row::new(
+                "put_requests",
+                "operation, answer",
+                "Requests of producers, by what was answered: ok or the exception",
+                self.put_requests.clone(),
+            ),
+        ]
+    }
+
+    fn of_the_log(&self) -> [Row; 8] {
+        [
+            Row::new(
+                "oldest_record_age_seconds",
+                "stream",
+                "Age of the oldest record that is not at rest; 0 when all are",
+                self.oldest_record_age.clone(),
+            ),
+            Row::new(
+                "log_syncs",
+                "",
+                "Group commits that became durable",
+                self.log_syncs.clone(),
+            ),
+            Row::new(
+                "log_sync_failures",
+                "",
+                "Syncs that failed: the log goes on elsewhere once, then intake stops",
+                self.log_sync_failures.clone(),
+            ),
+            Row::new(
+                "log_written_bytes",
+                "",
+                "Bytes written to the log, with headers and padding",
+                self.log_written_bytes.clone(),
+            ),
+            Row::new(
+                "log_segments",
+                "state",
+                "Segment files of the log, by state: live or free",
+                self.log_segments.clone(),
+            ),
+            Row::new(
+                "log_full",
+                "",
+                "1 while the log is full and puts are refused, else 0",
+                self.log_full.clone(),
+            ),
+            Row::new(
+                "log_failed",
+                "",
+                "1 when the disk failed twice and intake stopped, else 0",
+                self.log_failed.clone(),
+            ),
+            Row::new(
+                "log_damaged_frames",
+                "",
+                "Frames that could not be read back and were copied to quarantine",
+                self.log_damaged_frames.clone(),
+            ),
+        ]
+    }
+
+    fn of_delivery(&self) -> [Row; 6] {
+        [
+            Row::new(
+                "flushes",
+                "stream, reason",
+                "Batches that were cut, by reason: size, interval or drain",
+                self.flushes.clone(),
+            ),
+            Row::new(
+                "deliveries_in_flight",
+                "stream",
+                "Batches that are being delivered or wait to be tried again",
+                self.deliveries_in_flight.clone(),
+            ),
+            Row::new(
+                "delivery_attempts",
+                "stream, result",
+                "Attempts to deliver a batch, by result: ok or the error code",
+                self.delivery_attempts.clone(),
+            ),
+            Row::new(
+                "delivery_stuck_seconds",
+                "stream",
+                "How long deliveries have been refused; 0 while they succeed",
+                self.delivery_stuck.clone(),
+            ),
+            Row::new(
+                "delivered_objects",
+                "stream",
+                "Objects that were put by this life",
+                self.delivered_objects.clone(),
+            ),
+            Row::new(
+                "delivered_object_bytes",
+                "stream",
+                "Bytes of those objects as stored, after compression",
+                self.delivered_object_bytes.clone(),
+            ),
+        ]
+    }
+}
+
+impl Conservation {
+    fn rows(&self) -> [Row; 9] {
+        [
+            Row::new(
+                "accepted_records",
+                "stream",
+                "Records acknowledged since the log began: the sum of the next six",
+                self.accepted_records.clone(),
+            ),
+            Row::new(
+                "delivered_records",
+                "stream",
+                "Accepted records that rest in the destination",
+                self.delivered_records.clone(),
+            ),
+            Row::new(
+                "failed_records",
+                "stream",
+                "Accepted records that rest in the failed output",
+                self.failed_records.clone(),
+            ),
+            Row::new(
+                "dropped_records",
+                "stream",
+                "Accepted records that the transformer dropped",
+                self.dropped_records.clone(),
+            ),
+            Row::new(
+                "expired_records",
+                "stream",
+                "Accepted records that could not be delivered within the retention",
+                self.expired_records.clone(),
+            ),
+            Row::new(
+                "quarantined_records",
+                "stream",
+                "Accepted records that the disk damaged, now in the quarantine folder",
+                self.quarantined_records.clone(),
+            ),
+            Row::new(
+                "buffered_records",
+                "stream",
+                "Accepted records that are not at rest yet",
+                self.buffered_records.clone(),
+            ),
+            Row::new(
+                "accepted_bytes",
+                "stream",
+                "Bytes of the records acknowledged since the log began",
+                self.accepted_bytes.clone(),
+            ),
+            Row::new(
+                "buffered_bytes",
+                "stream",
+                "Bytes of the records that are not at rest yet",
+                self.buffered_bytes.clone(),
+            ),
+        ]
+    }
+}
+
+/// One family of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// Without prefix and suffix.
+    pub name: &'static str,
+    /// Their names, or nothing.
+    pub labels: &'static str,
+    /// One sentence; the exporter adds the full stop.
+    pub help: &'static str,
+    metric: Box<dyn Metric>,
+}
+
+impl Row {
+    fn new(
+        name: &'static str,
+        labels: &'static str,
+        help: &'static str,
+        metric: impl Metric,
+    ) -> Row {
+        Row {
+            name,
+            labels,
+            help,
+            metric: Box::new(metric),
+        }
+    }
+
+    pub fn kind(&self) -> MetricType {
+        self.metric.metric_type()
+    }
+
+    /// The name as Prometheus stores it.
+    pub fn full_name(&self) -> String {
+        let suffix = match self.kind() {
+            MetricType::Counter => "_total",
+            MetricType::Info => "_info",
+            MetricType::Gauge | MetricType::Histogram | MetricType::Unknown => "",
+        };
+        format!("standpipe_{}{suffix}", self.name)
+    }
+}
+
+impl EncodeMetric for Row {
+    fn encode(&self, encoder: MetricEncoder) -> Result<(), std::fmt::Error> {
+        self.metric.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.metric.metric_type()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.metric.is_empty()
+    }
+}
