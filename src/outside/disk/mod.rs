@@ -1,8 +1,12 @@
 //! The door to files. Synchronous: whoever calls it from a task goes through `off_thread`.
 
+mod real;
+
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
+
+pub use real::RealDisk;
 
 /// One file system below one root folder; every path is relative to it, with `""` for the root.
 pub trait Disk: Send + Sync {
@@ -11,12 +15,19 @@ pub trait Disk: Send + Sync {
     /// A new file; an existing one is `AlreadyExists`.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens the file, creating it where it is missing, and keeps everybody else out for as long as
+    /// the answer lives. `WouldBlock` where somebody else has it.
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Replaces what stands at `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// A new folder, whose parent must exist; `""` makes the root itself, durably.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in `folder` durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Whether what is written here is gone when the machine restarts, as on tmpfs.
+    fn forgets(&self) -> io::Result<bool>;
     /// Whether a call may wait for a device, and so belongs on the blocking pool.
     fn waits(&self) -> bool;
 }
@@ -24,7 +35,11 @@ pub trait Disk: Send + Sync {
 pub trait DiskFile: Send + Sync {
     /// Fills `buffer` or fails: `UnexpectedEof` past the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes everything or fails. A file grows when it is written past its end.
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+    /// Makes the file that long, with room for every byte: `StorageFull` where there is none. What
+    /// was not written reads as zeros.
+    fn allocate(&self, bytes: u64) -> io::Result<()>;
     /// `fdatasync`. After an error the file is not written again (B6).
     fn sync(&self) -> io::Result<()>;
     fn size(&self) -> io::Result<u64>;
