@@ -17,7 +17,7 @@ LARGEST_PUT_BYTES = RECORDS_PER_BATCH * LINE_BYTES_MAX
 
 
 class Producer(threading.Thread):
-    """Puts numbered lines, one batch after another, until told to stop."""
+    """Puts numbered lines, one batch after another, from entering to `stop`, or to leaving."""
 
     def __init__(self, client, account, stream, seed):
         super().__init__(daemon=True)
@@ -39,8 +39,16 @@ class Producer(threading.Thread):
             self.failure = failure
 
     def stop(self):
+        """Waits for the answer to the batch in hand."""
         self._stopping.set()
         self.join(90)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
 
     def _put_batch(self):
         numbers = range(self.put, self.put + RECORDS_PER_BATCH)

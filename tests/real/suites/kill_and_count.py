@@ -39,8 +39,6 @@ def run(suite):
         time.sleep(dice.uniform(*SECONDS_BETWEEN_KILLS))
         daemon.kill()
         daemon.start()
-    # A quiet end: the last buffers are cut for the interval.
-    time.sleep(INTERVAL)
     for producer in producers:
         producer.stop()
     numbered.count(suite, producers, server.client(), bucket)
