@@ -1,5 +1,7 @@
 //! One stream from its durable tail to rest: the flusher decides, deliveries carry.
 
+pub mod progress;
+
 use std::time::Duration;
 
 use crate::model::BufferingHints;

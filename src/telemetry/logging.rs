@@ -137,8 +137,8 @@ mod tests {
             Level::INFO,
             Look::Plain,
             expect![[r#"
-              INFO batch is delivered records=3
-              WARN connection broke off"#]],
+                  INFO batch is delivered records=3
+                  WARN connection broke off"#]],
         );
     }
 
@@ -148,9 +148,9 @@ mod tests {
             Level::DEBUG,
             Look::Plain,
             expect![[r#"
-              INFO batch is delivered records=3
-             DEBUG batch is cut
-              WARN connection broke off"#]],
+                  INFO batch is delivered records=3
+                 DEBUG batch is cut
+                  WARN connection broke off"#]],
         );
         check(Level::ERROR, Look::Plain, expect![]);
     }

@@ -4,13 +4,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::seconds;
 use crate::model::{SeqRange, StreamName};
 use crate::telemetry::metrics::{Attempt, Flush, Stream};
-use crate::telemetry::{Chain, Metrics, Repetition, Say};
+use crate::telemetry::{Chain, Metrics, Say};
 
 /// Which batch an event is about.
 #[derive(Clone, Copy, Debug)]
@@ -96,19 +95,15 @@ pub struct Failure<'a> {
     pub next_try_in: Duration,
 }
 
-/// Each refusal is counted; the same one is told once a minute.
-pub fn refused(
-    metrics: &Metrics,
-    batch: Batch<'_>,
-    failure: Failure<'_>,
-    repetition: &mut Repetition,
-) {
+/// Each refusal is counted; `say` is the word of `pipeline::progress`, so that the same one is told
+/// once a minute.
+pub fn refused(metrics: &Metrics, batch: Batch<'_>, failure: Failure<'_>, say: Say) {
     count_attempt(metrics, batch.stream, failure.code);
     let Batch { stream, range, .. } = batch;
     let Failure { code, attempt, .. } = failure;
     let next_try_in = seconds(failure.next_try_in);
     let error = Chain(failure.error);
-    match (repetition.say(code, Instant::now()), failure.needs_operator) {
+    match (say, failure.needs_operator) {
         (Say::Aloud { kept_back }, true) => error!(
             %stream, %range, attempt, code, %error, next_try_in, kept_back,
             "delivery is refused and will be until someone acts; the records are kept"
