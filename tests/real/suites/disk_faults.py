@@ -160,8 +160,8 @@ def failing_sync(suite, name, when):
     daemon = daemon_into(suite, server, name, wrapper=wrapper).start()
     client = boto.Boto()
     client.name = name
-    producer = numbered.Producer(client, putting.producer_account(daemon), STREAM, seed=1)
-    producer.start()
+    account = putting.producer_account(daemon)
+    producer = suite.enter(numbered.Producer(client, account, STREAM, seed=1))
     wait_for("the failing sync", lambda: failures(daemon), 60)
     time.sleep(5)
     if when.endswith("+"):

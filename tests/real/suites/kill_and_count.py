@@ -57,10 +57,9 @@ def start_producers(suite, daemon, dice):
         suite.enter(conversation.go(suite)),
         command_line.version_2(suite),
     ]
-    producers = [numbered.Producer(client, account, STREAM, dice.random()) for client in clients]
-    for producer in producers:
-        producer.start()
-    return producers
+    return [
+        suite.enter(numbered.Producer(client, account, STREAM, dice.random())) for client in clients
+    ]
 
 
 def balance(suite, daemon):

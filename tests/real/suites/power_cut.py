@@ -33,12 +33,11 @@ def run(suite):
         storage={"directory": str(disk.folder), "max_size": "512MiB"},
         secrets=server.secrets,
     ).start()
+    account = putting.producer_account(daemon)
     producers = [
-        numbered.Producer(client, putting.producer_account(daemon), STREAM, dice.random())
+        suite.enter(numbered.Producer(client, account, STREAM, dice.random()))
         for client in (boto.Boto(), suite.enter(conversation.go(suite)))
     ]
-    for producer in producers:
-        producer.start()
     for _ in range(CUTS):
         time.sleep(dice.uniform(*SECONDS_BETWEEN_CUTS))
         disk.cut_power()
