@@ -1,1 +1,86 @@
 //! The command line: one file a command.
+//!
+//! A verb acts on a daemon or runs one; a noun stands only for a family. A command exists when it
+//! works. What a command prints for others to read goes to standard output, errors to standard
+//! error.
+
+mod check;
+mod exit;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+use crate::config::{Loaded, Problems, Sources, load};
+use crate::outside::Surroundings;
+
+/// A self-hosted, Firehose-style delivery daemon: an acknowledged record is never lost.
+///
+/// Producers put records with the Amazon Data Firehose API or with plain HTTP. Standpipe says yes
+/// once they are on disk, and delivers them in batches to S3 or a directory.
+#[derive(Debug, Parser)]
+#[command(name = "standpipe", version, after_help = exit::EXIT_CODES)]
+#[command(propagate_version = true, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+}
+
+/// Where the configuration is.
+#[derive(Args, Clone, Debug)]
+struct Configuration {
+    /// A file, or a folder of `*.yaml` files. May be repeated; later ones are laid over earlier
+    /// ones. Without it: ./delivery.yaml, else /etc/standpipe/delivery.yaml and
+    /// /etc/standpipe/conf.d/.
+    #[arg(short = 'c', long = "config", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Sets one value over files and environment, such as `storage.max_size=50GiB`. May be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Configuration {
+    fn load(&self, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+        let sources = Sources {
+            paths: self.paths.clone(),
+            set: self.set.clone(),
+        };
+        load(&sources, surroundings)
+    }
+}
+
+/// Parses the arguments, runs the command, prints why it failed.
+pub fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            // Nobody is left to tell if this cannot be printed.
+            let _ = error.print();
+            return if asked {
+                Exit::Stopped
+            } else {
+                Exit::BadCommandLine
+            };
+        }
+    };
+    let surroundings = Surroundings::of_process();
+    let outcome = match &arguments.command {
+        Command::Run(run) => run.run(&surroundings),
+        Command::Check(check) => check.run(&surroundings),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("{failure}");
+        failure.exit
+    })
+}

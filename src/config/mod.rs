@@ -1,43 +1,119 @@
 //! From files, environment and command line to `Settings` that are true.
+//!
+//! `search` finds the files, `yaml` turns their text into trees with places, `layers` lays them over
+//! one another together with environment and command line. Then each section is read by hand
+//! (`reading`), so that every problem is told at once, with its place:
+//!
+//! ```text
+//! delivery.yaml has 2 problems
+//!   delivery.yaml:14:13  streams.clicks.buffering.size: `5 megs` is not a size
+//!     hint: write a count and a unit, e.g. `5MiB`
+//!   delivery.yaml:22:5   streams.clicks.destination.s3.bucket: is missing
+//! ```
+//!
+//! Each subsystem owns its `Settings`, valid by construction, and their defaults; this module owns
+//! the file's shape. Nobody below knows that YAML exists.
 
-use crate::model::{StreamDescription, StreamName};
-use crate::outside::stop;
-use crate::{buffer, pipeline, server, sink, telemetry};
+mod buffering;
+mod destination;
+mod kind;
+mod layers;
+mod listen;
+mod node;
+mod place;
+mod problem;
+mod producers;
+mod profiles;
+mod reading;
+mod search;
+mod secret;
+mod sections;
+mod settings;
+mod streams;
+mod yaml;
 
-/// All that the daemon needs to know: valid, complete, without a trace of YAML.
+use std::path::PathBuf;
+
+pub use layers::Sources;
+pub use place::{Origin, Place};
+pub use problem::{Problem, Problems, Wrong};
+pub use reading::Said;
+pub use settings::{Identity, Listen, Settings, Stream};
+
+use crate::aws::Profile;
+use crate::outside::Surroundings;
+use reading::{Block, Keys, Reading, Told};
+
+static KEYS: Keys = Keys {
+    known: &[
+        "storage",
+        "listen",
+        "producers",
+        "identity",
+        "aws",
+        "defaults",
+        "streams",
+        "shutdown",
+        "log",
+    ],
+    later: &[],
+};
+
+/// A configuration without problems, and how it came about.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    pub storage: buffer::Settings,
-    pub listen: Listen,
-    pub producers: Vec<server::Producer>,
-    pub identity: Identity,
-    pub streams: Vec<Stream>,
-    pub shutdown: stop::Settings,
-    pub log: telemetry::logging::Settings,
+pub struct Loaded {
+    pub settings: Settings,
+    /// AWS profiles by name, for commands that talk to AWS themselves.
+    pub profiles: Vec<Profile>,
+    /// The files that were read, in order.
+    pub files: Vec<PathBuf>,
+    /// Every value, with the place where it was written.
+    pub said: Vec<Said>,
+    /// What is allowed, and probably not meant.
+    pub warnings: Vec<Problem>,
 }
 
-#[derive(Clone, Debug)]
-pub struct Listen {
-    pub firehose: server::Settings,
-    pub admin: server::Settings,
-    /// Needed off loopback.
-    pub admin_token: Option<crate::model::Secret>,
+/// Reads and checks everything; changes nothing.
+pub fn load(sources: &Sources, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let Some(merged) = layers::read(sources, surroundings, &mut problems) else {
+        return Err(Problems::new(problems));
+    };
+    let reading = Reading::new(surroundings, problems);
+    let read = everything(&reading.root(&merged.root, &KEYS));
+    let notes = reading.done();
+    match read {
+        Ok((settings, profiles)) if notes.problems.is_empty() => Ok(Loaded {
+            settings,
+            profiles,
+            files: merged.files,
+            said: notes.said,
+            warnings: notes.warnings,
+        }),
+        Ok(_) | Err(Told) => Err(Problems::new(notes.problems)),
+    }
 }
 
-/// What ARNs are made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub region: String,
-    pub account: String,
-}
-
-#[derive(Clone, Debug)]
-pub struct Stream {
-    pub name: StreamName,
-    pub pipeline: pipeline::Settings,
-    pub sink: sink::objects::Settings,
-    /// As Describe shows it; `version` and times are filled in from the log.
-    pub description: StreamDescription,
-    /// A hash of everything above that shapes objects: a change raises the stream's version.
-    pub fingerprint: u64,
+fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {
+    let storage = sections::storage(root);
+    let producers = producers::read(root);
+    let listen = listen::read(root);
+    let identity = sections::identity(root);
+    let profiles = profiles::read(root);
+    let shutdown = sections::shutdown(root);
+    let log = sections::log(root);
+    let defaults = buffering::defaults(root);
+    let retention = storage.as_ref().map(|storage| storage.retention);
+    let retention = retention.map_err(|told| *told);
+    let streams = streams::read(root, &defaults, &profiles, retention);
+    let settings = Settings {
+        storage: storage?,
+        listen: listen?,
+        producers: producers?,
+        identity: identity?,
+        streams: streams?,
+        shutdown: shutdown?,
+        log: log?,
+    };
+    Ok((settings, profiles?))
 }

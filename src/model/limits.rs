@@ -52,6 +52,8 @@ pub const PLAN_BYTES_MAX: usize = 8 * 1024;
 pub const SEGMENT_SIZE_MIN: ByteSize = ByteSize::mebibytes(16);
 pub const SEGMENT_SIZE_MAX: ByteSize = ByteSize::mebibytes(256);
 pub const SEGMENTS_MAX: u64 = 64;
+/// The least that `storage.max_size` can be: eight of the smallest segments.
+pub const STORAGE_SIZE_MIN: ByteSize = ByteSize::mebibytes(128);
 /// Free segments kept for control frames, a failed sync and the next life (modelled: two are not
 /// enough).
 pub const SEGMENTS_RESERVED: usize = 3;

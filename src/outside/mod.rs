@@ -8,6 +8,8 @@ mod dice;
 pub mod disk;
 pub mod http_client;
 pub mod stop;
+mod surroundings;
 
 pub use clock::Clock;
 pub use dice::Dice;
+pub use surroundings::Surroundings;

@@ -1,0 +1,149 @@
+//! `standpipe check`: what the configuration comes to, without touching anything.
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Configuration, Exit, Failure};
+use crate::config::{Loaded, Problem, Problems, Stream};
+use crate::model::{DirectoryId, Seq, SeqRange};
+use crate::objects::key::KeyFacts;
+use crate::outside::{Clock, Surroundings};
+
+const HELP: &str = "\
+Examples:
+  standpipe check
+  standpipe check -c /etc/standpipe/conf.d
+  STANDPIPE_STORAGE__MAX_SIZE=50GiB standpipe check --json
+
+Exit codes: 0 good, 64 bad command line, 78 bad configuration";
+
+/// Checks the configuration, and prints what was understood.
+///
+/// Every value is shown with the place where it was written (or `default`), every stream with an
+/// example of an object's key. All problems are told at once. Reads files, and touches nothing else:
+/// no port is bound, no server asked, no folder made.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct Check {
+    #[command(flatten)]
+    configuration: Configuration,
+
+    /// Prints one JSON document, problems included.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub fn run(&self, surroundings: &Surroundings) -> Result<Exit, Failure> {
+        let loaded = self.configuration.load(surroundings);
+        match (loaded, self.json) {
+            (Ok(loaded), false) => print!("{}", text(&loaded)),
+            (Ok(loaded), true) => println!("{:#}", document(&loaded)),
+            (Err(problems), false) => return Err(problems.into()),
+            (Err(problems), true) => {
+                println!("{:#}", problem_document(&problems));
+                return Ok(Exit::BadConfiguration);
+            }
+        }
+        Ok(Exit::Stopped)
+    }
+}
+
+fn text(loaded: &Loaded) -> String {
+    let files = loaded.files.iter().map(|path| path.display().to_string());
+    let files: Vec<String> = files.collect();
+    let mut out = format!("{}: good\n", files.join(", "));
+    let rows = loaded.said.iter().map(|said| {
+        let place = said.place.to_string();
+        [said.path.clone(), said.value.clone(), place]
+    });
+    out.push('\n');
+    table(&rows.collect::<Vec<_>>(), &mut out);
+    out.push_str("\nobjects, for example\n");
+    let rows = loaded.settings.streams.iter().map(|stream| {
+        let url = &stream.description.destination.url;
+        let separator = if url.ends_with('/') { "" } else { "/" };
+        let object = format!("{url}{separator}{}", example_key(stream));
+        [stream.name.to_string(), object, String::new()]
+    });
+    table(&rows.collect::<Vec<_>>(), &mut out);
+    if !loaded.warnings.is_empty() {
+        out.push('\n');
+    }
+    for warning in &loaded.warnings {
+        let place = warning.place.as_ref().map(ToString::to_string);
+        let place = place.unwrap_or_default();
+        let Problem { path, wrong, .. } = warning;
+        writeln!(out, "warning: {place}  {path}: {}", wrong.what).expect("a text takes all");
+        if let Some(hint) = &wrong.hint {
+            writeln!(out, "  hint: {hint}").expect("a text takes all");
+        }
+    }
+    out
+}
+
+fn table(rows: &[[String; 3]], out: &mut String) {
+    let width = |column: usize| {
+        let lengths = rows.iter().map(|row| row[column].chars().count());
+        lengths.max().unwrap_or(0)
+    };
+    let (first, second) = (width(0), width(1));
+    for [a, b, c] in rows {
+        let line = format!("  {a:first$}  {b:second$}  {c}");
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}
+
+/// As an object would be called whose first record arrives now. What only the data directory knows
+/// is zero.
+fn example_key(stream: &Stream) -> String {
+    stream.sink.keys.object_key(&KeyFacts {
+        directory: DirectoryId(0),
+        stream: &stream.name,
+        version: stream.description.version,
+        range: SeqRange::new(Seq::new(0), Seq::new(1)),
+        first_arrival: Clock::system().now(),
+        compression: stream.sink.compression,
+    })
+}
+
+fn document(loaded: &Loaded) -> serde_json::Value {
+    let values = loaded.said.iter().map(
+        |said| json!({ "path": said.path, "value": said.value, "origin": said.place.to_string() }),
+    );
+    let streams = loaded.settings.streams.iter().map(|stream| {
+        json!({
+            "name": stream.name.as_str(),
+            "destination": stream.description.destination.url,
+            "example_key": example_key(stream),
+        })
+    });
+    json!({
+        "version": 1,
+        "good": true,
+        "files": loaded.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        "values": values.collect::<Vec<_>>(),
+        "streams": streams.collect::<Vec<_>>(),
+        "warnings": loaded.warnings.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+fn problem_document(problems: &Problems) -> serde_json::Value {
+    json!({
+        "version": 1,
+        "good": false,
+        "problems": problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+fn problem(problem: &Problem) -> serde_json::Value {
+    json!({
+        "place": problem.place.as_ref().map(ToString::to_string),
+        "path": problem.path,
+        "what": problem.wrong.what,
+        "hint": problem.wrong.hint,
+    })
+}

@@ -1,0 +1,110 @@
+//! The section `listen`: two sockets, and what it takes to leave loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::kind::{ADDRESS, PATH};
+use super::problem::Wrong;
+use super::reading::{Block, Keys, Told};
+use super::settings::Listen;
+use crate::model::Secret;
+use crate::server;
+
+static LISTEN: Keys = Keys {
+    known: &["firehose", "admin"],
+    later: &[],
+};
+static FIREHOSE: Keys = Keys {
+    known: &["address", "tls"],
+    later: &[],
+};
+static ADMIN: Keys = Keys {
+    known: &["address", "tls", "token"],
+    later: &[],
+};
+static TLS: Keys = Keys {
+    known: &["certificate_file", "key_file"],
+    later: &["client_ca_file"],
+};
+
+const FIREHOSE_PORT: u16 = 4573;
+const ADMIN_PORT: u16 = 4574;
+
+pub fn read(root: &Block<'_>) -> Result<Listen, Told> {
+    let block = root.block("listen", &LISTEN)?;
+    let firehose = block.block("firehose", &FIREHOSE).and_then(|block| {
+        let listener = listener(&block, FIREHOSE_PORT)?;
+        let has_producers = root.entry("producers").is_some();
+        if !listener.address.ip().is_loopback() && !has_producers {
+            let wrong = Wrong::new(format!(
+                "`{}` can be reached by others, and without `producers` anybody may put",
+                listener.address
+            ));
+            let hint = "name who may put under `producers`, or listen on 127.0.0.1";
+            return Err(block.wrong("address", wrong.hint(hint)));
+        }
+        Ok(listener)
+    });
+    let admin = block.block("admin", &ADMIN).and_then(|block| admin(&block));
+    if let (Ok(firehose), Ok((admin, _))) = (&firehose, &admin)
+        && firehose.address == admin.address
+        && admin.address.port() != 0
+    {
+        let wrong = Wrong::new(format!(
+            "`{}` is `listen.firehose`'s already",
+            admin.address
+        ));
+        let admin = block.block("admin", &ADMIN)?;
+        admin.wrong("address", wrong);
+    }
+    let (admin, admin_token) = admin?;
+    Ok(Listen {
+        firehose: firehose?,
+        admin,
+        admin_token,
+    })
+}
+
+fn admin(block: &Block<'_>) -> Result<(server::Settings, Option<Secret>), Told> {
+    let token = block.optional_secret("token");
+    let listener = listener(block, ADMIN_PORT)?;
+    if !listener.address.ip().is_loopback() && block.entry("token").is_none() {
+        let what = format!(
+            "`{}` can be reached by others, which takes a token",
+            listener.address
+        );
+        let hint = "add `token: { env: NAME }` here, or listen on 127.0.0.1";
+        return Err(block.wrong("address", Wrong::new(what).hint(hint)));
+    }
+    Ok((listener, token?))
+}
+
+fn listener(block: &Block<'_>, port: u16) -> Result<server::Settings, Told> {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let address = block.or("address", &ADDRESS, default);
+    let tls = block
+        .block_if_given("tls", &TLS)
+        .and_then(|tls| tls.map(|tls| files(&tls)).transpose());
+    Ok(server::Settings {
+        address: address?,
+        tls: tls?,
+    })
+}
+
+fn files(block: &Block<'_>) -> Result<server::TlsFiles, Told> {
+    let file = |key| {
+        let path = block.required(key, &PATH)?;
+        match block.reading.surroundings.read(&path) {
+            Ok(_) => Ok(path),
+            Err(error) => {
+                let what = format!("the file `{}` cannot be read: {error}", path.display());
+                Err(block.wrong(key, Wrong::new(what)))
+            }
+        }
+    };
+    let certificate_file = file("certificate_file");
+    let key_file = file("key_file");
+    Ok(server::TlsFiles {
+        certificate_file: certificate_file?,
+        key_file: key_file?,
+    })
+}

@@ -1,0 +1,89 @@
+//! What the process was given: environment variables, and the small files that configure it.
+//!
+//! Everything is read when the daemon starts or reloads, never while it delivers, so it is
+//! synchronous. A test gives variables and a folder of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// No configuration, key or certificate is larger: a mistaken path must not fill the memory.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    variables: BTreeMap<String, String>,
+    /// Where relative paths start; empty: the working directory.
+    folder: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process. Variables that are not UTF-8 cannot be meant for us.
+    pub fn of_process() -> Surroundings {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Surroundings {
+            variables: std::env::vars_os().filter_map(text).collect(),
+            folder: PathBuf::new(),
+        }
+    }
+
+    pub fn given(variables: BTreeMap<String, String>, folder: PathBuf) -> Surroundings {
+        Surroundings { variables, folder }
+    }
+
+    /// The variable's value; an empty one counts as unset.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.variables.get(name)?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let set = self.variables.iter().filter(|(_, value)| !value.is_empty());
+        set.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub fn is_file(&self, path: &Path) -> bool {
+        self.folder.join(path).is_file()
+    }
+
+    pub fn is_folder(&self, path: &Path) -> bool {
+        self.folder.join(path).is_dir()
+    }
+
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(self.folder.join(path))?;
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if FILE_BYTES_MAX < bytes.len() as u64 {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the file is larger than 4MiB",
+            ));
+        }
+        Ok(bytes)
+    }
+
+    pub fn read_text(&self, path: &Path) -> io::Result<String> {
+        let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text");
+        String::from_utf8(self.read(path)?).map_err(not_text)
+    }
+
+    /// The `*.yaml` files directly in `folder`, sorted by name.
+    pub fn yaml_files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.folder.join(folder))? {
+            let path = folder.join(entry?.file_name());
+            let is_yaml = path
+                .extension()
+                .is_some_and(|extension| extension == "yaml");
+            if is_yaml && self.is_file(&path) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
