@@ -103,9 +103,7 @@ fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {
     let shutdown = sections::shutdown(root);
     let log = sections::log(root);
     let defaults = buffering::defaults(root);
-    let retention = storage.as_ref().map(|storage| storage.retention);
-    let retention = retention.map_err(|told| *told);
-    let streams = streams::read(root, &defaults, &profiles, retention);
+    let streams = streams::read(root, &defaults, &profiles);
     let settings = Settings {
         storage: storage?,
         listen: listen?,

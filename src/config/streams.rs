@@ -1,7 +1,5 @@
 //! The section `streams`: each a source, hints, and a destination.
 
-use std::time::Duration;
-
 use sha2::{Digest, Sha256};
 
 use super::buffering::{self, Written};
@@ -31,7 +29,6 @@ pub fn read(
     root: &Block<'_>,
     defaults: &Result<Written, Told>,
     profiles: &Result<Vec<Profile>, Told>,
-    retention: Result<Duration, Told>,
 ) -> Result<Vec<Stream>, Told> {
     let (section, entries) = root.named("streams")?;
     if entries.is_empty() {
@@ -49,7 +46,7 @@ pub fn read(
         let buffering = buffering::of_stream(&block, defaults);
         let destination = destination::read(&block, profiles);
         source?;
-        Ok(stream(name?, buffering?, destination?, retention?))
+        Ok(stream(name?, buffering?, destination?))
     });
     let read: Vec<Result<Stream, Told>> = read.collect();
     read.into_iter().collect()
@@ -78,18 +75,10 @@ fn source(block: &Block<'_>) -> Result<(), Told> {
     block.choice("source", &[("direct_put", ())], ())
 }
 
-fn stream(
-    name: StreamName,
-    buffering: BufferingHints,
-    destination: Destination,
-    retention: Duration,
-) -> Stream {
+fn stream(name: StreamName, buffering: BufferingHints, destination: Destination) -> Stream {
     Stream {
         fingerprint: fingerprint(&buffering, &destination),
-        pipeline: pipeline::Settings {
-            buffering,
-            retention,
-        },
+        pipeline: pipeline::Settings { buffering },
         sink: destination.sink,
         description: StreamDescription {
             name: name.clone(),
