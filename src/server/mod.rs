@@ -1,9 +1,32 @@
 //! The listening side: sockets, TLS, limits, and who is asking.
+//!
+//! A [`Listener`] is bound early, so that a taken port is an error before anything else starts, and
+//! served later. What it serves is a [`Service`]: from one request to one answer. A service never
+//! sees a socket, so tests call it directly.
+//!
+//! A service that wants a request's body reads it with [`body::read`], which takes the body's length
+//! from a [`Budget`] first, and asks [`Producers`] who sent it.
 
+pub mod body;
+mod deadline;
+mod listener;
+mod producers;
+pub mod sigv4;
+mod tls;
+
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::model::{Secret, StreamName};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+
+pub use body::Budget;
+pub use listener::{BindError, Listener};
+pub use producers::{Caller, Identity, Producer, Producers, StreamPattern};
+pub use tls::TlsError;
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,38 +42,19 @@ pub struct TlsFiles {
     pub key_file: PathBuf,
 }
 
-/// Somebody who may put.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Producer {
-    pub name: String,
-    pub identity: Identity,
-    pub streams: Vec<StreamPattern>,
+/// What a client still has to send. Reading it is up to the service.
+pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+pub type Request = http::Request<Incoming>;
+pub type Response = http::Response<Full<Bytes>>;
+
+/// Answers requests. Whatever goes wrong is an answer as well.
+pub trait Service: Send + Sync + 'static {
+    fn call(&self, request: Request) -> BoxFuture<'_, Response>;
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// Signs with SigV4.
-    AccessKey {
-        access_key_id: String,
-        secret_access_key: Secret,
-    },
-    /// For senders that cannot sign: `Authorization: Bearer …`, on `/v1` only.
-    Token(Secret),
-}
-
-/// A stream's name, in which `*` stands for any number of characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamPattern(pub String);
-
-impl StreamPattern {
-    pub fn matches(&self, name: &StreamName) -> bool {
-        fn rest(pattern: &[u8], text: &[u8]) -> bool {
-            match pattern.split_first() {
-                None => text.is_empty(),
-                Some((b'*', tail)) => (0..=text.len()).any(|skip| rest(tail, &text[skip..])),
-                Some((byte, tail)) => text.first() == Some(byte) && rest(tail, &text[1..]),
-            }
-        }
-        rest(self.0.as_bytes(), name.as_str().as_bytes())
-    }
+/// A body that is already here.
+pub fn incoming(bytes: impl Into<Bytes>) -> Incoming {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }

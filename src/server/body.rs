@@ -1,0 +1,156 @@
+//! Reading a request's body: counted before it is read, hashed while it is hot.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::model::limits;
+use crate::server::Incoming;
+
+/// How many bytes of bodies may be in memory at once, over all connections (L1). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    pub fn new(bytes: usize) -> Budget {
+        Budget(Arc::new(Semaphore::new(bytes)))
+    }
+
+    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let count = u32::try_from(bytes).expect("L1: a body is far smaller than 4 GiB");
+        self.0.clone().try_acquire_many_owned(count).ok()
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget::new(limits::REQUEST_BYTES_IN_FLIGHT_MAX)
+    }
+}
+
+/// Whether somebody will ask for the body's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    Sha256,
+    Unneeded,
+}
+
+/// A whole body. Its bytes are given back to the budget when it is dropped.
+pub struct Payload {
+    bytes: Bytes,
+    sha256: Option<[u8; 32]>,
+    _taken: OwnedSemaphorePermit,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("too many requests are being read")]
+    Busy,
+    #[error("the body is larger than {} bytes", limits::REQUEST_BODY_BYTES_MAX)]
+    TooLarge,
+    #[error("the body did not arrive within {} seconds", limits::REQUEST_BODY_TIMEOUT.as_secs())]
+    Late,
+    /// The client went away, or sent less than it announced.
+    #[error("the body ended early")]
+    Broken(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Reads the whole body, or nothing of it: a refused one is not read.
+///
+/// An announced length is taken from the budget before the first byte; without one (chunked) we must
+/// expect the largest.
+pub async fn read(
+    mut body: Incoming,
+    budget: &Budget,
+    hashing: Hashing,
+) -> Result<Payload, ReadError> {
+    let most = limits::REQUEST_BODY_BYTES_MAX;
+    let announced = match body.size_hint().exact() {
+        Some(length) => usize::try_from(length).map_err(|_| ReadError::TooLarge)?,
+        None => most,
+    };
+    if most < announced {
+        return Err(ReadError::TooLarge);
+    }
+    let taken = budget.take(announced).ok_or(ReadError::Busy)?;
+    let arriving = gather(&mut body, announced, hashing);
+    let arrived = timeout(limits::REQUEST_BODY_TIMEOUT, arriving).await;
+    let (bytes, sha256) = arrived.map_err(|_| ReadError::Late)??;
+    Ok(Payload {
+        bytes,
+        sha256,
+        _taken: taken,
+    })
+}
+
+async fn gather(
+    body: &mut Incoming,
+    announced: usize,
+    hashing: Hashing,
+) -> Result<(Bytes, Option<[u8; 32]>), ReadError> {
+    let mut hasher = match hashing {
+        Hashing::Sha256 => Some(Sha256::new()),
+        Hashing::Unneeded => None,
+    };
+    // Most bodies arrive in one piece, and are never copied.
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame.map_err(ReadError::Broken)?.into_data() else {
+            continue;
+        };
+        if announced < first.len() + rest.len() + chunk.len() {
+            return Err(ReadError::TooLarge);
+        }
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&chunk);
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if rest.is_empty() {
+            let exact = body.size_hint().exact();
+            let coming = exact.map_or(chunk.len(), |left| chunk.len() + left as usize);
+            rest.reserve(first.len() + coming);
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&chunk);
+    }
+    let bytes = if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    };
+    Ok((bytes, hasher.map(|hasher| hasher.finalize().into())))
+}
+
+impl Payload {
+    /// Of the whole body.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.sha256.expect("`Hashing::Sha256` was asked for")
+    }
+}
+
+impl Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Payload {
+    /// No record's bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.bytes.len())
+    }
+}

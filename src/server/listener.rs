@@ -1,0 +1,209 @@
+//! One listening socket, and the connections that come in by it.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::model::limits;
+use crate::outside::stop::{Phase, Stop};
+use crate::server::deadline::{Patience, Watched};
+use crate::server::{Service, Settings, TlsError, tls};
+use crate::telemetry::happened;
+
+/// A bound socket that nobody serves yet.
+pub struct Listener {
+    socket: TcpListener,
+    local_address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("failed to set up TLS for `{address}`")]
+    Tls {
+        address: SocketAddr,
+        #[source]
+        cause: TlsError,
+    },
+    #[error(
+        "`{address}` is taken: stop the program that listens there, or choose another port in \
+         `listen`"
+    )]
+    Taken { address: SocketAddr },
+    #[error("failed to listen on `{address}`")]
+    Address {
+        address: SocketAddr,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Listener {
+    pub async fn bind(settings: &Settings) -> Result<Listener, BindError> {
+        let address = settings.address;
+        let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
+        let tls = acceptor.map_err(|cause| BindError::Tls { address, cause })?;
+        let failed = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::AddrInUse => BindError::Taken { address },
+            _ => BindError::Address { address, cause },
+        };
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let local_address = socket.local_addr().map_err(failed)?;
+        Ok(Listener {
+            socket,
+            local_address,
+            tls,
+        })
+    }
+
+    /// With the port that was found where the settings left it open (0).
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Serves until `stop` says Draining, then lets what is under way be answered, and returns when
+    /// the last connection is closed; at Halting those that are left are dropped.
+    pub async fn serve(self, service: Arc<dyn Service>, mut stop: Stop) {
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+        loop {
+            let next = async {
+                let place = places.clone().acquire_owned().await;
+                (place.expect("never closed"), self.socket.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                biased;
+                () = stop.reached(Phase::Draining) => break,
+                Some(ended) = connections.join_next() => {
+                    resume_panic(ended);
+                    continue;
+                }
+                next = next => next,
+            };
+            match accepted {
+                Ok((socket, _)) => {
+                    let tls = self.tls.clone();
+                    let (service, stop) = (service.clone(), stop.clone());
+                    connections.spawn(async move {
+                        let _place = place;
+                        connection(socket, tls, service, stop).await;
+                    });
+                }
+                Err(error) => {
+                    happened::put::accept_failed(&error);
+                    // Out of file descriptors, most likely: accepting again at once would spin.
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(self.socket);
+        while let Some(ended) = connections.join_next().await {
+            resume_panic(ended);
+        }
+    }
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A panic in a connection is a bug of ours, and must not stay in its task.
+fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+async fn connection(
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    service: Arc<dyn Service>,
+    mut stop: Stop,
+) {
+    // Answers are small and must not wait for Nagle. If it fails the socket is gone: reading says so.
+    let _ = socket.set_nodelay(true);
+    let Some(tls) = tls else {
+        return requests(socket, service, stop).await;
+    };
+    let handshake = tokio::select! {
+        biased;
+        () = stop.reached(Phase::Draining) => return,
+        handshake = timeout(limits::REQUEST_HEADERS_TIMEOUT, tls.accept(socket)) => handshake,
+    };
+    match handshake {
+        Ok(Ok(socket)) => requests(socket, service, stop).await,
+        Ok(Err(error)) => happened::put::handshake_failed(&error),
+        Err(late) => happened::put::handshake_failed(&late.into()),
+    }
+}
+
+async fn requests<S>(socket: S, service: Arc<dyn Service>, mut stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let patience = Patience::new();
+    let watched = Watched {
+        socket,
+        patience: patience.clone(),
+    };
+    let answers = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
+        let under_way = patience.request(request.version());
+        let service = service.clone();
+        async move {
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            let answer = service.call(request).await;
+            drop(under_way);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // `Patience` is the deadline for heads.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
+    let serving = builder.serve_connection(TokioIo::new(watched), answers);
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        biased;
+        () = stop.reached(Phase::Draining) => {
+            serving.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                () = stop.reached(Phase::Halting) => return,
+                () = patience.ends() => return,
+                ended = serving => ended,
+            }
+        }
+        () = patience.ends() => return,
+        ended = serving.as_mut() => ended,
+    };
+    if let Err(error) = ended {
+        happened::put::connection_failed(&*error);
+    }
+}
+
+/// Requests side by side on one HTTP/2 connection, and how far a client may send ahead. hyper's
+/// windows of 1 MiB would hold back a batch of 4 MiB on a long line.
+const HTTP2_STREAMS_MAX: u32 = 128;
+const HTTP2_STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
