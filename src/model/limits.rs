@@ -29,6 +29,8 @@ pub const FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX: usize = 512;
 /// A whole request body: 4 MiB of data in base64 is 5.6 MB; the rest is room for JSON around 500
 /// records and for clients that escape every slash.
 pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
+/// Records in one body of the plain endpoint: lines may be empty, and each costs an index entry.
+pub const PLAIN_PUT_RECORDS_MAX: usize = 250_000;
 /// Request bodies held in memory at once, over all connections; past it puts are told to slow down.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 /// Connections open at once on one listener.

@@ -134,6 +134,11 @@ async fn gather(
 }
 
 impl Payload {
+    /// For who wants to keep them without a copy.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Of the whole body.
     pub fn sha256(&self) -> [u8; 32] {
         self.sha256.expect("`Hashing::Sha256` was asked for")

@@ -325,46 +325,95 @@ fn replace_in_authorization(from: &str, to: &str) -> impl FnOnce(&mut Request<Ve
 #[test]
 fn a_signature_that_is_not_right_is_refused_in_awss_words() {
     check_altered(|_| {}, expect!["ok: web"]);
-    check_altered(|it| it.body_mut().push(b'x'), expect!["InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."]);
+    check_altered(
+        |it| it.body_mut().push(b'x'),
+        expect![
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        ],
+    );
     check_altered(
         replace_in_authorization("Signature=", "Signature=0"),
-        expect!["InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."],
+        expect![
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        ],
     );
     check_altered(
         replace_in_authorization(ACCESS_KEY, "AKIDSOMEBODYELSE"),
-        expect!["UnrecognizedClientException: The security token included in the request is invalid."],
+        expect![
+            "UnrecognizedClientException: The security token included in the request is invalid."
+        ],
     );
-    check_altered(replace_in_authorization("/firehose/", "/s3/"), expect!["InvalidSignatureException: Credential should be scoped to correct service: 'firehose'. "]);
+    check_altered(
+        replace_in_authorization("/firehose/", "/s3/"),
+        expect![
+            "InvalidSignatureException: Credential should be scoped to correct service: 'firehose'. "
+        ],
+    );
     check_altered(
         replace_in_authorization("/aws4_request", "/aws5"),
-        expect!["InvalidSignatureException: Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."],
+        expect![
+            "InvalidSignatureException: Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."
+        ],
     );
     check_altered(
         replace_in_authorization("/20150830/", "/20150829/"),
-        expect!["InvalidSignatureException: Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20150829' != '20150830', from '20150830T123600Z'."],
+        expect![
+            "InvalidSignatureException: Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20150829' != '20150830', from '20150830T123600Z'."
+        ],
     );
-    check_altered(replace_in_authorization("/20150830/", "/"), expect!["IncompleteSignatureException: Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'AKIDEXAMPLE/eu-west-1/firehose/aws4_request'"]);
+    check_altered(
+        replace_in_authorization("/20150830/", "/"),
+        expect![
+            "IncompleteSignatureException: Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'AKIDEXAMPLE/eu-west-1/firehose/aws4_request'"
+        ],
+    );
     check_altered(
         replace_in_authorization("-HMAC-SHA256", "-HMAC-SHA1"),
         expect!["IncompleteSignatureException: Unsupported AWS 'algorithm': 'AWS4-HMAC-SHA1'."],
     );
-    check_altered(replace_in_authorization("=host;", "="), expect!["InvalidSignatureException: 'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."]);
+    check_altered(
+        replace_in_authorization("=host;", "="),
+        expect![
+            "InvalidSignatureException: 'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
+        ],
+    );
     check_altered(
         replace_in_authorization("=host;", "=host;x-gone;"),
-        expect!["InvalidSignatureException: The request is signed with the header 'x-gone', which it does not have."],
+        expect![
+            "InvalidSignatureException: The request is signed with the header 'x-gone', which it does not have."
+        ],
     );
     check_altered(
         replace_in_authorization("Credential", "Credentials"),
-        expect!["IncompleteSignatureException: Authorization header requires 'Credential' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=p77j0SFhcrEMBRVgSuLKnXjTtmdb2LMVNQJV9wDPdSk="],
+        expect![
+            "IncompleteSignatureException: Authorization header requires 'Credential' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=p77j0SFhcrEMBRVgSuLKnXjTtmdb2LMVNQJV9wDPdSk="
+        ],
     );
-    check_altered(set("authorization", "Bearer token"), expect!["IncompleteSignatureException: Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=sirDDmH2JNXZ7PrsYu3JMpduFdLxWZgJKX9UIu07OWs="]);
-    check_altered(set("x-amz-date", "20150830T123601Z"), expect!["InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."]);
-    check_altered(set("x-amz-date", "yesterday"), expect!["IncompleteSignatureException: Date must be in ISO-8601 'basic format'. Got 'yesterday'. See http://en.wikipedia.org/wiki/ISO_8601"]);
+    check_altered(
+        set("authorization", "Bearer token"),
+        expect![
+            "IncompleteSignatureException: Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=sirDDmH2JNXZ7PrsYu3JMpduFdLxWZgJKX9UIu07OWs="
+        ],
+    );
+    check_altered(
+        set("x-amz-date", "20150830T123601Z"),
+        expect![
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        ],
+    );
+    check_altered(
+        set("x-amz-date", "yesterday"),
+        expect![
+            "IncompleteSignatureException: Date must be in ISO-8601 'basic format'. Got 'yesterday'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ],
+    );
     check_altered(
         |it| {
             it.headers_mut().remove("x-amz-date");
         },
-        expect!["IncompleteSignatureException: Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. (Hashed with SHA-256 and encoded with Base64) Authorization=Q3aMeQI6XZ1aeQuj3F8K8B4FneUDQ3BET0KhnuizKsc="],
+        expect![
+            "IncompleteSignatureException: Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. (Hashed with SHA-256 and encoded with Base64) Authorization=Q3aMeQI6XZ1aeQuj3F8K8B4FneUDQ3BET0KhnuizKsc="
+        ],
     );
     check_altered(
         |it| {
@@ -372,15 +421,27 @@ fn a_signature_that_is_not_right_is_refused_in_awss_words() {
         },
         expect!["MissingAuthenticationTokenException: Missing Authentication Token"],
     );
-    check_altered(set("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), expect!["InvalidSignatureException: The X-Amz-Content-SHA256 header does not match the body: sign the body (UNSIGNED-PAYLOAD is not taken) and send it unaltered."]);
-    check_altered(set("x-amz-content-sha256", &hex(&[0; 32])), expect!["InvalidSignatureException: The X-Amz-Content-SHA256 header does not match the body: sign the body (UNSIGNED-PAYLOAD is not taken) and send it unaltered."]);
+    check_altered(
+        set("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+        expect![
+            "InvalidSignatureException: The X-Amz-Content-SHA256 header does not match the body: sign the body (UNSIGNED-PAYLOAD is not taken) and send it unaltered."
+        ],
+    );
+    check_altered(
+        set("x-amz-content-sha256", &hex(&[0; 32])),
+        expect![
+            "InvalidSignatureException: The X-Amz-Content-SHA256 header does not match the body: sign the body (UNSIGNED-PAYLOAD is not taken) and send it unaltered."
+        ],
+    );
     check_altered(
         set("x-amz-security-token", "a token that nobody gave out"),
         expect!["ok: web"],
     );
     check_altered(
         |it| *it.uri_mut() = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256".parse().unwrap(),
-        expect!["InvalidSignatureException: Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."],
+        expect![
+            "InvalidSignatureException: Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
+        ],
     );
 }
 
@@ -389,17 +450,45 @@ fn a_signature_is_good_for_five_minutes_either_way() {
     let header = SigningSettings::default;
     let minutes = 60_000;
     check_at(header(), NOW + 5 * minutes, |_| {}, expect!["ok: web"]);
-    check_at(header(), NOW + 5 * minutes + 1, |_| {}, expect!["InvalidSignatureException: Signature expired: 20150830T123600Z is now earlier than 20150830T123600Z (20150830T124100Z - 5 min.)"]);
+    check_at(
+        header(),
+        NOW + 5 * minutes + 1,
+        |_| {},
+        expect![
+            "InvalidSignatureException: Signature expired: 20150830T123600Z is now earlier than 20150830T123600Z (20150830T124100Z - 5 min.)"
+        ],
+    );
     check_at(header(), NOW - 5 * minutes, |_| {}, expect!["ok: web"]);
-    check_at(header(), NOW - 5 * minutes - 1, |_| {}, expect!["InvalidSignatureException: Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)"]);
+    check_at(
+        header(),
+        NOW - 5 * minutes - 1,
+        |_| {},
+        expect![
+            "InvalidSignatureException: Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)"
+        ],
+    );
 }
 
 #[test]
 fn a_presigned_request_is_good_for_as_long_as_it_says() {
     let minutes = 60_000;
     check_at(in_query(), NOW + 15 * minutes, |_| {}, expect!["ok: web"]);
-    check_at(in_query(), NOW + 15 * minutes + 1, |_| {}, expect!["InvalidSignatureException: Signature expired: 20150830T123600Z is now earlier than 20150830T123600Z (20150830T125100Z - 15 min.)"]);
-    check_at(in_query(), NOW - 5 * minutes - 1, |_| {}, expect!["InvalidSignatureException: Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)"]);
+    check_at(
+        in_query(),
+        NOW + 15 * minutes + 1,
+        |_| {},
+        expect![
+            "InvalidSignatureException: Signature expired: 20150830T123600Z is now earlier than 20150830T123600Z (20150830T125100Z - 15 min.)"
+        ],
+    );
+    check_at(
+        in_query(),
+        NOW - 5 * minutes - 1,
+        |_| {},
+        expect![
+            "InvalidSignatureException: Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)"
+        ],
+    );
     let query = |from: &'static str, to: &'static str| {
         move |it: &mut Request<Vec<u8>>| {
             let uri = it.uri().to_string();
@@ -411,25 +500,33 @@ fn a_presigned_request_is_good_for_as_long_as_it_says() {
         in_query(),
         NOW,
         query("Expires=900", "Expires=901"),
-        expect!["InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."],
+        expect![
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        ],
     );
     check_at(
         in_query(),
         NOW,
         query("Expires=900", "Expires=604801"),
-        expect!["IncompleteSignatureException: X-Amz-Expires must be a number of seconds from 0 to 604800, got '604801'."],
+        expect![
+            "IncompleteSignatureException: X-Amz-Expires must be a number of seconds from 0 to 604800, got '604801'."
+        ],
     );
     check_at(
         in_query(),
         NOW,
         query("X-Amz-Expires", "X-Amz-Expirez"),
-        expect!["IncompleteSignatureException: AWS query-string parameters must include 'X-Amz-Expires'. Re-examine the query-string parameters."],
+        expect![
+            "IncompleteSignatureException: AWS query-string parameters must include 'X-Amz-Expires'. Re-examine the query-string parameters."
+        ],
     );
     check_at(
         in_query(),
         NOW,
         query("X-Amz-Date", "X-Amz-Dates"),
-        expect!["IncompleteSignatureException: AWS query-string parameters must include 'X-Amz-Date'. Re-examine the query-string parameters."],
+        expect![
+            "IncompleteSignatureException: AWS query-string parameters must include 'X-Amz-Date'. Re-examine the query-string parameters."
+        ],
     );
 }
 

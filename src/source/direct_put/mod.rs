@@ -1,1 +1,269 @@
-//! The Firehose API, and a plain endpoint for people.
+//! Direct put: the Firehose API, and a plain endpoint for people.
+//!
+//! | request | what it is |
+//! |---|---|
+//! | `POST /` with `X-Amz-Target: Firehose_20150804.…` | the Firehose API, AWS JSON 1.1 (`operation`) |
+//! | `POST /v1/streams/{name}/records` | one record a line (`plain`) |
+//! | anything else | 404, with the two lines above |
+//!
+//! A request goes the same way whatever it asks for: who says they sent it (before its body is
+//! read), the body, whether they did, what they ask for. Records are on disk before the answer says
+//! so (B1), and an answer that is not 200 means that nothing was stored, save where it is
+//! `InternalFailure`.
+//!
+//! What AWS clients look at is kept to the letter: names and texts of exceptions, the order of
+//! members, no blanks between them.
+
+mod answer;
+mod describe;
+mod operation;
+mod parse;
+mod plain;
+mod put;
+mod scan;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::Method;
+use http::request::Parts;
+
+use crate::buffer::Intake;
+use crate::model::{DirectoryId, StreamDescription, StreamName};
+use crate::outside::stop::{Phase, Stop};
+use crate::outside::{Clock, Dice};
+use crate::server::body::{self, Budget, Hashing, Payload};
+use crate::server::{Caller, Incoming, Producers, Request, Response, Service};
+use crate::telemetry::{Metrics, happened};
+use answer::{Answered, Exception, Kind};
+use operation::Operation;
+
+/// What ARNs are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub region: String,
+    pub account: String,
+}
+
+/// A stream that takes direct puts.
+#[derive(Clone)]
+pub struct Stream {
+    pub intake: Intake,
+    /// Its number in the log, for record ids.
+    pub id: u32,
+    pub directory: DirectoryId,
+    pub description: StreamDescription,
+}
+
+/// What the daemon lends us.
+pub struct Tools {
+    pub metrics: Metrics,
+    pub clock: Clock,
+    pub dice: Dice,
+    pub stop: Stop,
+}
+
+/// The service behind `listen.firehose`.
+pub struct DirectPut {
+    settings: Settings,
+    streams: BTreeMap<StreamName, Stream>,
+    producers: Producers,
+    budget: Budget,
+    metrics: Metrics,
+    clock: Clock,
+    /// For request ids.
+    dice: Mutex<Dice>,
+    stop: Stop,
+}
+
+impl DirectPut {
+    pub fn new(
+        settings: Settings,
+        streams: BTreeMap<StreamName, Stream>,
+        producers: Producers,
+        tools: Tools,
+    ) -> DirectPut {
+        DirectPut {
+            settings,
+            streams,
+            producers,
+            budget: Budget::default(),
+            metrics: tools.metrics,
+            clock: tools.clock,
+            dice: Mutex::new(tools.dice),
+            stop: tools.stop,
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let (name, style, answered) = match Route::of(&head) {
+            Route::Api(target) => match Operation::of(target) {
+                Some(operation) => {
+                    let answered = self.api(operation, &head, body).await;
+                    (operation.name(), answer::Style::Api, answered)
+                }
+                None => {
+                    let unknown = Exception::bare(Kind::UnknownOperation);
+                    ("unknown", answer::Style::Api, Err(unknown))
+                }
+            },
+            Route::Records(stream) => {
+                let answered = self.plain(stream, &head, body).await;
+                ("records", answer::Style::Plain, answered)
+            }
+            Route::NotPost => ("none", answer::Style::Plain, Err(answer::not_post())),
+            Route::Nowhere => ("none", answer::Style::Plain, Err(answer::nowhere())),
+        };
+        let answer = answered.as_ref().map_or_else(Exception::name, |_| "ok");
+        happened::put::request_answered(&self.metrics, name, answer);
+        answer::response(answered, style, self.request_id())
+    }
+
+    async fn api(&self, operation: Operation, head: &Parts, body: Incoming) -> Answered {
+        let (caller, payload) = self.admit(head, body, Bearer::Refused).await?;
+        self.operate(operation, &caller, &payload).await
+    }
+
+    /// Who sent it, and its body. A stranger's body is not read, and neither is a put's while we are
+    /// stopping.
+    async fn admit(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        bearer: Bearer,
+    ) -> Result<(Caller, Payload), Exception> {
+        if self.stop.phase() != Phase::Running {
+            return Err(Exception::slow_down());
+        }
+        if self.producers.are_everybody() {
+            let payload = body::read(body, &self.budget, Hashing::Unneeded).await?;
+            return Ok((Caller::Anyone, payload));
+        }
+        let token = match bearer {
+            Bearer::Taken => self.producers.bearer(&head.headers),
+            Bearer::Refused => None,
+        };
+        if let Some(owner) = token {
+            let caller = owner.ok_or_else(answer::unknown_token)?;
+            let payload = body::read(body, &self.budget, Hashing::Unneeded).await?;
+            return Ok((caller, payload));
+        }
+        let claim = self
+            .producers
+            .verifier(SERVICE)
+            .claim(head, self.clock.now())?;
+        let payload = body::read(body, &self.budget, Hashing::Sha256).await?;
+        let caller = claim.prove(head, payload.sha256())?;
+        Ok((caller, payload))
+    }
+
+    /// The stream, if there is one that the caller may see. Whether a stream exists is not told to
+    /// those who may not see it.
+    fn stream(&self, name: &str, caller: &Caller, action: &str) -> Result<&Stream, Exception> {
+        if let Some(stream) = self.visible(name, caller) {
+            return Ok(stream);
+        }
+        let hidden = name
+            .parse()
+            .is_ok_and(|name: StreamName| !caller.may_see(&name));
+        Err(if hidden {
+            self.settings.denied(caller, action, name)
+        } else {
+            self.settings.not_found(name)
+        })
+    }
+
+    fn visible(&self, name: &str, caller: &Caller) -> Option<&Stream> {
+        let (name, stream) = self.streams.get_key_value(name)?;
+        caller.may_see(name).then_some(stream)
+    }
+
+    fn request_id(&self) -> uuid::Uuid {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        uuid::Builder::from_random_bytes(dice.u128().to_be_bytes()).into_uuid()
+    }
+}
+
+/// The name of the service in a signature's scope.
+const SERVICE: &str = "firehose";
+
+impl Service for DirectPut {
+    fn call(&self, request: Request) -> BoxFuture<'_, Response> {
+        self.answer(request).boxed()
+    }
+}
+
+/// Whether a bearer token is an answer to "who are you?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bearer {
+    Taken,
+    Refused,
+}
+
+enum Route<'a> {
+    Api(&'a str),
+    /// The plain endpoint of a stream, by its name as it stands in the path.
+    Records(&'a str),
+    NotPost,
+    Nowhere,
+}
+
+impl Route<'_> {
+    fn of(head: &Parts) -> Route<'_> {
+        let path = head.uri.path();
+        let records = path
+            .strip_prefix("/v1/streams/")
+            .and_then(|rest| rest.strip_suffix("/records"));
+        if head.method != Method::POST {
+            return match records {
+                Some(_) => Route::NotPost,
+                None => Route::Nowhere,
+            };
+        }
+        match records {
+            Some(stream) => Route::Records(stream),
+            None if path == "/" => {
+                let target = head.headers.get("x-amz-target");
+                let target = target.and_then(|target| target.to_str().ok());
+                Route::Api(target.unwrap_or_default())
+            }
+            None => Route::Nowhere,
+        }
+    }
+}
+
+impl Settings {
+    fn stream_arn(&self, stream: &str) -> String {
+        let Settings { region, account } = self;
+        format!("arn:aws:firehose:{region}:{account}:deliverystream/{stream}")
+    }
+
+    fn not_found(&self, stream: &str) -> Exception {
+        let message = format!(
+            "Firehose {stream} under account {} not found.",
+            self.account
+        );
+        Exception::new(Kind::ResourceNotFound, message)
+    }
+
+    /// `stream` is empty where the action names none.
+    fn denied(&self, caller: &Caller, action: &str, stream: &str) -> Exception {
+        let (account, user) = (&self.account, caller.name());
+        let resource = match stream {
+            "" => self.stream_arn("*"),
+            stream => self.stream_arn(stream),
+        };
+        Exception::new(
+            Kind::AccessDenied,
+            format!(
+                "User: arn:aws:iam::{account}:user/{user} is not authorized to perform: \
+                 firehose:{action} on resource: {resource} because no identity-based policy \
+                 allows the firehose:{action} action"
+            ),
+        )
+    }
+}

@@ -1,0 +1,76 @@
+//! The plain endpoint: `POST /v1/streams/{name}/records`, one record a line.
+//!
+//! ```text
+//! curl --data-binary @lines.txt http://127.0.0.1:4573/v1/streams/demo/records
+//! {"records":3,"first":"AAAB…","last":"AAAB…"}
+//! ```
+//!
+//! A line's newline stays with its record, so that objects read as the lines did; a last line
+//! without one is a record as well. A body is stored whole or not at all: it becomes one frame,
+//! whatever its size up to `limits::REQUEST_BODY_BYTES_MAX`.
+
+use bytes::Bytes;
+use http::request::Parts;
+use memchr::memchr_iter;
+
+use crate::model::{Records, StreamName, limits};
+use crate::server::Incoming;
+use crate::source::direct_put::answer::{Answered, Exception, Kind};
+use crate::source::direct_put::{Bearer, DirectPut};
+
+impl DirectPut {
+    pub(super) async fn plain(&self, stream: &str, head: &Parts, body: Incoming) -> Answered {
+        let (caller, payload) = self.admit(head, body, Bearer::Taken).await?;
+        let name: StreamName = stream
+            .parse()
+            .map_err(|error: crate::model::StreamNameError| {
+                Exception::new(Kind::Validation, format!("{error}."))
+            })?;
+        let stream = self.stream(name.as_str(), &caller, "PutRecordBatch")?;
+        let records = lines(payload.bytes())?;
+        let range = stream.store(records).await?;
+        let mut text = format!(r#"{{"records":{},"first":""#, range.count());
+        stream.record_id(range.start()).write_to(&mut text);
+        text.push_str(r#"","last":""#);
+        stream
+            .record_id(range.start().plus(range.count() - 1))
+            .write_to(&mut text);
+        text.push_str(r#""}"#);
+        Ok(text)
+    }
+}
+
+/// The body is the slab already: only the ends have to be found.
+fn lines(body: &Bytes) -> Result<Records, Exception> {
+    let wrong = |message: String| Err(Exception::new(Kind::Validation, message));
+    let unended = (!body.is_empty() && !body.ends_with(b"\n")).then_some(body.len());
+    let newlines = memchr_iter(b'\n', body).map(|at| at + 1);
+    let mut ends: Vec<u32> = Vec::new();
+    let mut start = 0;
+    for end in newlines.chain(unended) {
+        let bytes = end - start;
+        let line = ends.len() + 1;
+        if limits::FIREHOSE_RECORD_BYTES_MAX < bytes {
+            let most = limits::FIREHOSE_RECORD_BYTES_MAX;
+            return wrong(format!(
+                "Line {line} has {bytes} bytes; a record may have at most {most}, its newline \
+                 included. Nothing was stored."
+            ));
+        }
+        if limits::PLAIN_PUT_RECORDS_MAX < line {
+            return wrong(format!(
+                "The body has more than {} lines: send it in parts. Nothing was stored.",
+                limits::PLAIN_PUT_RECORDS_MAX
+            ));
+        }
+        ends.push(u32::try_from(end).expect("L1: a body is far smaller than 4 GiB"));
+        start = end;
+    }
+    match Records::from_parts(body.clone(), ends) {
+        Some(records) => Ok(records),
+        None => wrong(
+            "The body is empty: send one record a line, such as `curl --data-binary @lines.txt`."
+                .to_owned(),
+        ),
+    }
+}

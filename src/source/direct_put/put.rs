@@ -1,0 +1,112 @@
+//! PutRecord and PutRecordBatch.
+
+use crate::buffer::AppendError;
+use crate::model::{RECORD_ID_CHARACTERS, RecordId, Records, RecordsBuilder, SeqRange};
+use crate::server::Caller;
+use crate::source::direct_put::answer::{Answered, Exception, Kind};
+use crate::source::direct_put::{DirectPut, Stream, parse, scan, validate};
+use crate::telemetry::happened;
+
+impl DirectPut {
+    pub(super) async fn put_record(&self, caller: &Caller, body: &[u8]) -> Answered {
+        let (stream, records) = match self.scanned(scan::put_record(body), caller) {
+            Some(usual) => usual,
+            None => {
+                let asked = parse::put_record(body)?;
+                let (name, blob) = validate::put_record(&asked)?;
+                (self.stream(name, caller, "PutRecord")?, gathered(&[blob]))
+            }
+        };
+        let range = stream.store(records).await?;
+        let mut text = String::with_capacity(RECORD_ID_CHARACTERS + 64);
+        text.push_str(r#"{"Encrypted":false,"RecordId":""#);
+        stream.record_id(range.start()).write_to(&mut text);
+        text.push_str(r#""}"#);
+        Ok(text)
+    }
+
+    pub(super) async fn put_record_batch(&self, caller: &Caller, body: &[u8]) -> Answered {
+        let (stream, records) = match self.scanned(scan::put_record_batch(body), caller) {
+            Some(usual) => usual,
+            None => {
+                let asked = parse::put_record_batch(body)?;
+                let (name, blobs) = validate::put_record_batch(&asked)?;
+                (
+                    self.stream(name, caller, "PutRecordBatch")?,
+                    gathered(&blobs),
+                )
+            }
+        };
+        let range = stream.store(records).await?;
+        Ok(batch_answer(stream, range))
+    }
+
+    /// What the scanner found, if it is for a stream that the caller may see.
+    fn scanned(
+        &self,
+        found: Option<scan::Scanned<'_>>,
+        caller: &Caller,
+    ) -> Option<(&Stream, Records)> {
+        let found = found?;
+        let name = std::str::from_utf8(found.stream).ok()?;
+        Some((self.visible(name, caller)?, found.records))
+    }
+}
+
+impl Stream {
+    /// All of the records are durable when this returns (B1), or none is.
+    pub(super) async fn store(&self, records: Records) -> Result<SeqRange, Exception> {
+        let stored = self.intake.append(records).await;
+        stored.map_err(|error| match error {
+            AppendError::Full | AppendError::Closed => Exception::slow_down(),
+            AppendError::Failed => {
+                happened::put::append_failed(self.description.name.as_str(), &error);
+                let message = "The log could not be written: see the daemon's log. Whether the \
+                               records are stored is known only after a restart.";
+                Exception::new(Kind::InternalFailure, message)
+            }
+        })
+    }
+
+    pub(super) fn record_id(&self, seq: crate::model::Seq) -> RecordId {
+        RecordId {
+            directory: self.directory,
+            stream: self.id,
+            seq,
+        }
+    }
+}
+
+fn gathered(blobs: &[&parse::Blob<'_>]) -> Records {
+    let bytes = blobs.iter().map(|blob| blob.decoded_bytes()).sum();
+    let mut records = RecordsBuilder::with_capacity(bytes, blobs.len());
+    for blob in blobs {
+        blob.decode_into(&mut records);
+    }
+    records
+        .build()
+        .expect("`validate` lets no empty batch pass")
+}
+
+/// From a template: fluent-bit, for one, looks for `"FailedPutCount":0` to the letter.
+fn batch_answer(stream: &Stream, range: SeqRange) -> String {
+    const OPEN: &str = r#"{"Encrypted":false,"FailedPutCount":0,"RequestResponses":["#;
+    const RECORD: &str = r#"{"RecordId":""#;
+    const END: &str = r#""}"#;
+    let count = range.count() as usize;
+    let record = RECORD.len() + RECORD_ID_CHARACTERS + END.len() + 1;
+    let mut text = String::with_capacity(OPEN.len() + count * record + 2);
+    text.push_str(OPEN);
+    for offset in 0..range.count() {
+        if offset != 0 {
+            text.push(',');
+        }
+        text.push_str(RECORD);
+        stream
+            .record_id(range.start().plus(offset))
+            .write_to(&mut text);
+        text.push_str(END);
+    }
+    text.push_str("]}");
+    text
+}
