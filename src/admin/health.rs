@@ -1,0 +1,216 @@
+//! Whether the daemon gets anywhere (`/healthz`), and whether it takes records now (`/readyz`).
+//!
+//! Pure. What fails `/healthz` is cured by a restart and by nothing else, for that is what the asker
+//! will do. A sink that refuses is not such a thing: its records wait, other streams go on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::buffer;
+use crate::model::StreamName;
+use crate::outside::stop::Phase;
+use crate::pipeline::progress::Progress;
+
+/// How late a pipeline may wake: far more than a busy machine needs, since a restart costs all
+/// streams their deliveries in flight.
+const WAKE_LATE_MAX: Duration = Duration::from_secs(60);
+/// How long an attempt may neither fail nor succeed. Attempts have deadlines of their own, so past
+/// this one no answer will ever be noticed.
+const ATTEMPT_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// What was seen in one look.
+#[derive(Debug)]
+pub struct Observed<'a> {
+    pub phase: Phase,
+    pub log: buffer::Health,
+    pub pipelines: &'a BTreeMap<StreamName, Progress>,
+}
+
+/// Every reason for a no, each a line; none is a yes.
+pub type Reasons = Vec<String>;
+
+impl Observed<'_> {
+    pub fn unhealthy(&self) -> Reasons {
+        let mut reasons = Vec::new();
+        match self.log {
+            buffer::Health::Good | buffer::Health::Full => {}
+            buffer::Health::Failed => reasons.push(LOG_FAILED.to_owned()),
+        }
+        // What drains is not asked to wake any more, and has a deadline anyway.
+        if self.phase == Phase::Running {
+            for (stream, progress) in self.pipelines {
+                reasons.extend(stuck(stream, progress));
+            }
+        }
+        reasons
+    }
+
+    pub fn unready(&self) -> Reasons {
+        let mut reasons = Vec::new();
+        match self.phase {
+            Phase::Running => {}
+            Phase::Draining | Phase::Halting => reasons.push("the daemon is stopping".to_owned()),
+        }
+        match self.log {
+            buffer::Health::Good => {}
+            buffer::Health::Full => reasons.push("the log is full: puts are refused".to_owned()),
+            buffer::Health::Failed => reasons.push(LOG_FAILED.to_owned()),
+        }
+        reasons
+    }
+}
+
+const LOG_FAILED: &str = "the disk failed: nothing is taken until a restart on a disk that works";
+
+fn stuck(stream: &StreamName, progress: &Progress) -> Option<String> {
+    let too_long = |duration: Option<Duration>, max| duration.filter(|duration| max < *duration);
+    if let Some(overdue) = too_long(progress.overdue(), WAKE_LATE_MAX) {
+        let seconds = overdue.as_secs();
+        return Some(format!(
+            "stream `{stream}` should have moved {seconds} s ago"
+        ));
+    }
+    let attempt = too_long(progress.longest_attempt(), ATTEMPT_MAX)?;
+    let seconds = attempt.as_secs();
+    Some(format!(
+        "stream `{stream}` has heard nothing of a delivery for {seconds} s"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+    use crate::buffer::Health;
+
+    /// What both questions are answered.
+    #[track_caller]
+    fn check(phase: Phase, log: Health, progress: &Progress, expected: Expect) {
+        let pipelines = BTreeMap::from([("clicks".parse().unwrap(), progress.clone())]);
+        let observed = Observed {
+            phase,
+            log,
+            pipelines: &pipelines,
+        };
+        let told = |yes: &str, reasons: Reasons| match reasons.is_empty() {
+            true => yes.to_owned(),
+            false => format!("not {yes} ({})", reasons.join("; ")),
+        };
+        let healthy = told("healthy", observed.unhealthy());
+        expected.assert_eq(&format!("{healthy}, {}", told("ready", observed.unready())));
+    }
+
+    async fn seconds_pass(seconds: u64) {
+        advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_with_nothing_to_do_is_well() {
+        let idle = Progress::default();
+        seconds_pass(86_400).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &idle,
+            expect!["healthy, ready"],
+        );
+    }
+
+    #[test]
+    fn a_full_log_refuses_puts_and_needs_no_restart() {
+        let idle = Progress::default();
+        check(
+            Phase::Running,
+            Health::Full,
+            &idle,
+            expect!["healthy, not ready (the log is full: puts are refused)"],
+        );
+    }
+
+    #[test]
+    fn b6_a_failed_log_needs_a_restart() {
+        let idle = Progress::default();
+        check(
+            Phase::Running,
+            Health::Failed,
+            &idle,
+            expect![
+                "not healthy (the disk failed: nothing is taken until a restart on a disk that works), not ready (the disk failed: nothing is taken until a restart on a disk that works)"
+            ],
+        );
+        check(
+            Phase::Halting,
+            Health::Failed,
+            &idle,
+            expect![
+                "not healthy (the disk failed: nothing is taken until a restart on a disk that works), not ready (the daemon is stopping; the disk failed: nothing is taken until a restart on a disk that works)"
+            ],
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipeline_that_oversleeps_a_minute_is_stuck_unless_it_drains() {
+        let progress = Progress::default();
+        progress.wakes_by(Some(Instant::now() + Duration::from_secs(300)));
+        seconds_pass(360).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect!["healthy, ready"],
+        );
+        seconds_pass(1).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect!["not healthy (stream `clicks` should have moved 61 s ago), ready"],
+        );
+        check(
+            Phase::Draining,
+            Health::Good,
+            &progress,
+            expect!["healthy, not ready (the daemon is stopping)"],
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_refuses_for_days_is_no_reason_to_restart() {
+        let progress = Progress::default();
+        progress.started(1);
+        for _ in 0..3_000 {
+            seconds_pass(60).await;
+            progress.refused(1, "S3.SlowDown");
+        }
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect!["healthy, ready"],
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_without_an_end_is() {
+        let progress = Progress::default();
+        progress.started(1);
+        seconds_pass(1_800).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect!["healthy, ready"],
+        );
+        seconds_pass(1).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect![
+                "not healthy (stream `clicks` has heard nothing of a delivery for 1801 s), ready"
+            ],
+        );
+    }
+}
