@@ -15,14 +15,17 @@ mod page;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use futures_util::future::{self, BoxFuture};
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::Full;
 use subtle::ConstantTimeEq;
 
 use crate::buffer;
 use crate::model::{Secret, StreamName};
 use crate::outside::stop::Stop;
 use crate::pipeline::progress::Progress;
+use crate::server::{Request, Response, Service};
 use crate::telemetry::Metrics;
 use health::{Observed, Reasons};
 use page::Page;
@@ -57,7 +60,7 @@ impl Admin {
         }
     }
 
-    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Bytes> {
+    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response {
         let Some(question) = Question::at(path) else {
             return plain(
                 StatusCode::NOT_FOUND,
@@ -99,11 +102,18 @@ impl Admin {
         }
     }
 
-    fn metrics(&self) -> Response<Bytes> {
+    fn metrics(&self) -> Response {
         let text = self
             .page
             .write(&self.watched.status, &self.watched.pipelines);
         typed(StatusCode::OK, page::CONTENT_TYPE, text)
+    }
+}
+
+impl Service for Admin {
+    fn call(&self, request: Request) -> BoxFuture<'_, Response> {
+        let answer = self.answer(request.method(), request.uri().path(), request.headers());
+        Box::pin(future::ready(answer))
     }
 }
 
@@ -118,7 +128,7 @@ impl Question {
     }
 }
 
-fn yes_or_no(reasons: Reasons, trusted: bool) -> Response<Bytes> {
+fn yes_or_no(reasons: Reasons, trusted: bool) -> Response {
     if reasons.is_empty() {
         return plain(StatusCode::OK, "ok\n".to_owned());
     }
@@ -130,7 +140,7 @@ fn yes_or_no(reasons: Reasons, trusted: bool) -> Response<Bytes> {
     plain(StatusCode::SERVICE_UNAVAILABLE, told + "\n")
 }
 
-fn unauthorized() -> Response<Bytes> {
+fn unauthorized() -> Response {
     let mut answer = plain(
         StatusCode::UNAUTHORIZED,
         "send the token of listen.admin\n".to_owned(),
@@ -141,12 +151,12 @@ fn unauthorized() -> Response<Bytes> {
     answer
 }
 
-fn plain(status: StatusCode, text: String) -> Response<Bytes> {
+fn plain(status: StatusCode, text: String) -> Response {
     typed(status, "text/plain; charset=utf-8", text)
 }
 
-fn typed(status: StatusCode, content_type: &'static str, text: String) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(text));
+fn typed(status: StatusCode, content_type: &'static str, text: String) -> Response {
+    let mut answer = Response::new(Full::new(Bytes::from(text)));
     *answer.status_mut() = status;
     answer
         .headers_mut()
