@@ -1,6 +1,11 @@
 //! AWS profiles: endpoint, region and credentials, and the SDK's connector onto our HTTP door.
 
+mod connection;
+mod connector;
+
 use crate::model::Secret;
+
+pub use connection::{Connection, connect};
 
 /// A named set of settings for talking to AWS, or to whoever speaks its protocols.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -59,3 +59,13 @@ pub const STORAGE_SIZE_MIN: ByteSize = ByteSize::mebibytes(128);
 /// Free segments kept for control frames, a failed sync and the next life (modelled: two are not
 /// enough).
 pub const SEGMENTS_RESERVED: usize = 3;
+
+/// Up to here an object is compressed in one go, above as a stream (docs/performance.md); and what one
+/// part of a multipart upload holds (S3: at least 5 MiB but for the last one, at most 10,000 parts).
+pub const OBJECT_WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Objects whose bytes are in memory at once, over all streams: each holds at most some 24 MiB.
+pub const OBJECT_BUFFERS_MAX: usize = 6;
+/// Up to here an object of known length is one streamed PUT; above, parts, so that a broken
+/// connection costs a part and not all of it.
+pub const OBJECT_SINGLE_PUT_BYTES_MAX: u64 = 64 * 1024 * 1024;

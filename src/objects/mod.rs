@@ -3,6 +3,8 @@
 
 pub mod compress;
 pub mod key;
+pub mod room;
 pub mod store;
 
-pub use store::{Object, Refusal, Store, Stored};
+pub use room::Room;
+pub use store::{Object, Place, Refusal, Store, Stored};

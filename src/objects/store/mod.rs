@@ -1,13 +1,23 @@
 //! Where objects are put: S3 or a directory, with the same keys and bytes.
 
 pub mod directory;
+mod open;
 pub mod s3;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{Body, Compression};
+use crate::model::{Body, BodyError, Compression};
+
+pub use open::{Doors, OpenError, Stores};
+
+/// Where a stream's objects go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    S3(s3::Settings),
+    Directory(directory::Settings),
+}
 
 /// An object to be put.
 #[derive(Clone, Debug)]
@@ -40,6 +50,19 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Waiting alone will not help.
     pub needs_operator: bool,
+}
+
+impl Refusal {
+    /// Our own log could not be read. The cause says which records, to whoever made the body.
+    pub fn unreadable(cause: BodyError) -> Refusal {
+        Refusal {
+            code: "Buffer.Unreadable".to_owned(),
+            what: "failed to read the batch back from the log".to_owned(),
+            cause: Some(Box::new(cause)),
+            retry_after: None,
+            needs_operator: false,
+        }
+    }
 }
 
 pub trait Store: Send + Sync {

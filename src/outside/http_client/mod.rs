@@ -3,6 +3,9 @@
 //!
 //! Nothing here retries: `retry` is the only arithmetic.
 
+mod network;
+mod retry_after;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +14,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use http::{Request, Response};
+
+pub use network::{Network, OpenError};
+pub use retry_after::retry_after;
+
+/// What requests share that go to one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Certificate authorities beside the system's, as PEM.
+    pub ca_pem: Option<Vec<u8>>,
+}
 
 /// What is sent: whole, or streamed with a known length.
 pub enum Outgoing {

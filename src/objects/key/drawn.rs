@@ -1,0 +1,74 @@
+//! What looks like chance in a key, and is a function of the batch (D3): a repeat, even after a
+//! crash, draws the same, and two daemons never do.
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::KeyFacts;
+
+/// Firehose's random strings: eleven of `[A-Za-z0-9]`.
+const RANDOM_STRING_CHARACTERS: usize = 11;
+const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// Whose objects these are: the stream's delivery. Backup and failed output will be other readers.
+const READER: &[u8] = b"delivery";
+
+/// Each `random_string` differs from the one before.
+pub struct Draws {
+    seed: [u8; 32],
+    random_strings: u32,
+}
+
+impl Draws {
+    /// Lengths before texts keep two batches from ever giving the same input. `version` and
+    /// `compression` are left out: they stand in the name as they are.
+    pub fn of(facts: &KeyFacts<'_>) -> Draws {
+        let stream = facts.stream.as_str();
+        let seed = Sha256::new()
+            .chain_update(b"standpipe object 1")
+            .chain_update(facts.directory.0.to_be_bytes())
+            .chain_update((stream.len() as u64).to_be_bytes())
+            .chain_update(stream)
+            .chain_update((READER.len() as u64).to_be_bytes())
+            .chain_update(READER)
+            .chain_update(facts.range.start().get().to_be_bytes())
+            .chain_update(facts.range.end().get().to_be_bytes())
+            .chain_update(facts.first_arrival.as_millis().to_be_bytes())
+            .finalize();
+        Draws {
+            seed: seed.into(),
+            random_strings: 0,
+        }
+    }
+
+    /// For measuring: every draw is as long as any other.
+    pub fn widest() -> Draws {
+        Draws {
+            seed: [0; 32],
+            random_strings: 0,
+        }
+    }
+
+    pub fn uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.draw("uuid", 0)).into_uuid()
+    }
+
+    pub fn random_string(&mut self) -> String {
+        let mut number = u128::from_be_bytes(self.draw("random-string", self.random_strings));
+        self.random_strings += 1;
+        let mut character = || {
+            let chosen = ALPHABET[(number % 62) as usize];
+            number /= 62;
+            char::from(chosen)
+        };
+        (0..RANDOM_STRING_CHARACTERS).map(|_| character()).collect()
+    }
+
+    fn draw(&self, purpose: &str, nth: u32) -> [u8; 16] {
+        let drawn = Sha256::new()
+            .chain_update(self.seed)
+            .chain_update(purpose)
+            .chain_update(nth.to_be_bytes())
+            .finalize();
+        *drawn.first_chunk().expect("SHA-256 gives 32 bytes")
+    }
+}
