@@ -60,7 +60,8 @@ class Producer(threading.Thread):
             "PutRecordBatch",
             {"DeliveryStreamName": self._stream, "Records": records},
         )
-        if answer.error:
+        # A client may take for an answer what a kill cut off behind the first header.
+        if answer.error or "RequestResponses" not in answer.value:
             self.unanswered += len(records)
             time.sleep(0.1)
             return
