@@ -176,3 +176,51 @@ impl<'a> S3<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use expect_test::expect;
+
+    use super::*;
+    use crate::model::{BufferingHints, ByteSize, DestinationDescription};
+
+    #[test]
+    fn a_stream_is_shown_as_firehose_shows_one() {
+        let settings = Settings {
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+        };
+        let mut stream = StreamDescription {
+            name: "clicks".parse().unwrap(),
+            version: 1,
+            created: Timestamp::from_millis(1_700_000_000_123),
+            updated: None,
+            destination: DestinationDescription {
+                place: "my-bucket".to_owned(),
+                url: "s3://my-bucket/".to_owned(),
+                prefix: Some("clicks/".to_owned()),
+                error_output_prefix: None,
+                time_zone: None,
+                compression: Compression::Gzip,
+            },
+            buffering: BufferingHints {
+                size: ByteSize::mebibytes(5),
+                interval: Duration::from_secs(300),
+            },
+        };
+        expect![[r#"{"DeliveryStreamDescription":{"DeliveryStreamName":"clicks","DeliveryStreamARN":"arn:aws:firehose:eu-west-1:123456789012:deliverystream/clicks","DeliveryStreamStatus":"ACTIVE","DeliveryStreamEncryptionConfiguration":{"Status":"DISABLED"},"DeliveryStreamType":"DirectPut","VersionId":"1","CreateTimestamp":1700000000.123,"Destinations":[{"DestinationId":"destinationId-000000000001","ExtendedS3DestinationDescription":{"BucketARN":"arn:aws:s3:::my-bucket","BufferingHints":{"IntervalInSeconds":300,"SizeInMBs":5},"CloudWatchLoggingOptions":{"Enabled":false},"CompressionFormat":"GZIP","EncryptionConfiguration":{"NoEncryptionConfig":"NoEncryption"},"Prefix":"clicks/","RoleARN":"arn:aws:iam::123456789012:role/standpipe","DataFormatConversionConfiguration":{"Enabled":false},"ProcessingConfiguration":{"Enabled":false,"Processors":[]},"S3BackupMode":"Disabled"},"S3DestinationDescription":{"BucketARN":"arn:aws:s3:::my-bucket","BufferingHints":{"IntervalInSeconds":300,"SizeInMBs":5},"CloudWatchLoggingOptions":{"Enabled":false},"CompressionFormat":"GZIP","EncryptionConfiguration":{"NoEncryptionConfig":"NoEncryption"},"Prefix":"clicks/","RoleARN":"arn:aws:iam::123456789012:role/standpipe"}}],"HasMoreDestinations":false}}"#]].assert_eq(&description(&settings, &stream));
+
+        stream.version = 2;
+        stream.updated = Some(Timestamp::from_millis(1_700_000_100_000));
+        stream.destination.time_zone = Some("Europe/Paris".to_owned());
+        let text = description(&settings, &stream);
+        assert!(text.contains(r#""VersionId":"2""#));
+        assert!(text.contains(r#""LastUpdateTimestamp":1700000100.0"#));
+        assert_eq!(
+            text.matches(r#""CustomTimeZone":"Europe/Paris""#).count(),
+            1
+        );
+    }
+}

@@ -74,3 +74,49 @@ fn lines(body: &Bytes) -> Result<Records, Exception> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(body: impl Into<Bytes>, expected: Expect) {
+        expected.assert_eq(&match lines(&body.into()) {
+            Ok(records) => {
+                let shown = records.iter().map(|it| it.escape_ascii().to_string());
+                shown.collect::<Vec<_>>().join("|")
+            }
+            Err(exception) => exception.text(),
+        });
+    }
+
+    #[test]
+    fn a_line_is_a_record_and_keeps_its_newline() {
+        check("one\ntwo\n", expect![[r#"one\n|two\n"#]]);
+        check("one\ntwo", expect![[r#"one\n|two"#]]);
+        check("one\r\n\ntwo\n\n", expect![[r#"one\r\n|\n|two\n|\n"#]]);
+        check("\n", expect![[r#"\n"#]]);
+        check(&b"\xff\x00"[..], expect![[r#"\xff\x00"#]]);
+        check("", expect!["ValidationException: The body is empty: send one record a line, such as `curl --data-binary @lines.txt`."]);
+    }
+
+    #[test]
+    fn a_line_may_be_as_large_as_a_record() {
+        let most = limits::FIREHOSE_RECORD_BYTES_MAX;
+        let line = |bytes: usize| format!("a\n{}\n", "x".repeat(bytes - 1));
+        assert_eq!(lines(&line(most).into()).unwrap().count(), 2);
+        check(line(most + 1), expect!["ValidationException: Line 2 has 1024001 bytes; a record may have at most 1024000, its newline included. Nothing was stored."]);
+    }
+
+    #[test]
+    fn a_body_has_a_bounded_number_of_lines() {
+        let most = limits::PLAIN_PUT_RECORDS_MAX;
+        assert_eq!(
+            lines(&"\n".repeat(most).into()).unwrap().count(),
+            most as u64
+        );
+        check("\n".repeat(most + 1), expect!["ValidationException: The body has more than 250000 lines: send it in parts. Nothing was stored."]);
+    }
+}

@@ -77,7 +77,7 @@ impl Stream {
     }
 }
 
-fn gathered(blobs: &[&parse::Blob<'_>]) -> Records {
+pub(super) fn gathered(blobs: &[&parse::Blob<'_>]) -> Records {
     let bytes = blobs.iter().map(|blob| blob.decoded_bytes()).sum();
     let mut records = RecordsBuilder::with_capacity(bytes, blobs.len());
     for blob in blobs {
