@@ -6,6 +6,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use http::header::EXPECT;
+use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
@@ -68,7 +70,7 @@ pub enum ReadError {
 /// An announced length is taken from the budget before the first byte; without one (chunked) we must
 /// expect the largest.
 pub async fn read(
-    mut body: Incoming,
+    body: &mut Incoming,
     budget: &Budget,
     hashing: Hashing,
 ) -> Result<Payload, ReadError> {
@@ -81,7 +83,7 @@ pub async fn read(
         return Err(ReadError::TooLarge);
     }
     let taken = budget.take(announced).ok_or(ReadError::Busy)?;
-    let arriving = gather(&mut body, announced, hashing);
+    let arriving = gather(body, announced, hashing);
     let arrived = timeout(limits::REQUEST_BODY_TIMEOUT, arriving).await;
     let (bytes, sha256) = arrived.map_err(|_| ReadError::Late)??;
     Ok(Payload {
@@ -89,6 +91,29 @@ pub async fn read(
         sha256,
         _taken: taken,
     })
+}
+
+/// Lets a refused body pass by, chunk by chunk: a client that is still sending may not listen before
+/// it is done, and would find the connection broken instead of our answer.
+pub async fn discard(head: &Parts, body: &mut Incoming) {
+    // Who asks first (`100-continue`) has not begun to send: hearing our answer, it never will.
+    let asks_first = head.headers.contains_key(EXPECT);
+    let most = limits::REQUEST_BODY_BYTES_MAX as u64;
+    if asks_first || most < body.size_hint().exact().unwrap_or(most) {
+        return;
+    }
+    let mut left = most;
+    let passing = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // In time or not: the answer comes next, and then hyper closes what is not at its end.
+    let _ = timeout(limits::REQUEST_HEADERS_TIMEOUT, passing).await;
 }
 
 async fn gather(

@@ -166,3 +166,66 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         self.socket.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    /// How long our patience lasts from now on.
+    async fn lasts(patience: &Patience) -> Duration {
+        let start = Instant::now();
+        patience.ends().await;
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_must_send_a_head_soon() {
+        let patience = Patience::new();
+        patience.bytes_arrived();
+        advance(Duration::from_secs(4)).await;
+        patience.bytes_arrived();
+        assert_eq!(lasts(&patience).await, Duration::from_secs(6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_takes_its_time_and_then_the_connection_may_idle() {
+        let patience = Patience::new();
+        let first = patience.request(Version::HTTP_11);
+        let hour = timeout(Duration::from_secs(3600), patience.ends()).await;
+        assert!(
+            hour.is_err(),
+            "a request under way has deadlines of its own"
+        );
+        drop(first);
+        assert_eq!(lasts(&patience).await, limits::CONNECTION_IDLE_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_head_ends_an_idle_connection() {
+        let patience = Patience::new();
+        drop(patience.request(Version::HTTP_11));
+        advance(Duration::from_secs(60)).await;
+        patience.bytes_arrived();
+        assert_eq!(lasts(&patience).await, limits::REQUEST_HEADERS_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_between_requests_are_no_heads() {
+        let patience = Patience::new();
+        let first = patience.request(Version::HTTP_2);
+        let second = patience.request(Version::HTTP_2);
+        drop(first);
+        assert!(
+            timeout(Duration::from_secs(3600), patience.ends())
+                .await
+                .is_err()
+        );
+        drop(second);
+        patience.bytes_arrived();
+        assert_eq!(lasts(&patience).await, limits::CONNECTION_IDLE_TIMEOUT);
+    }
+}

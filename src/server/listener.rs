@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::model::limits;
+use crate::outside::Surroundings;
 use crate::outside::stop::{Phase, Stop};
 use crate::server::deadline::{Patience, Watched};
 use crate::server::{Service, Settings, TlsError, tls};
@@ -52,9 +53,15 @@ pub enum BindError {
 }
 
 impl Listener {
-    pub async fn bind(settings: &Settings) -> Result<Listener, BindError> {
+    pub async fn bind(
+        settings: &Settings,
+        surroundings: &Surroundings,
+    ) -> Result<Listener, BindError> {
         let address = settings.address;
-        let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
+        let files = settings.tls.as_ref();
+        let acceptor = files
+            .map(|files| tls::acceptor(files, surroundings))
+            .transpose();
         let tls = acceptor.map_err(|cause| BindError::Tls { address, cause })?;
         let failed = |cause: io::Error| match cause.kind() {
             io::ErrorKind::AddrInUse => BindError::Taken { address },
@@ -207,3 +214,6 @@ where
 const HTTP2_STREAMS_MAX: u32 = 128;
 const HTTP2_STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

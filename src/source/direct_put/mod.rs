@@ -38,7 +38,7 @@ use crate::outside::{Clock, Dice};
 use crate::server::body::{self, Budget, Hashing, Payload};
 use crate::server::{Caller, Incoming, Producers, Request, Response, Service};
 use crate::telemetry::{Metrics, happened};
-use answer::{Answered, Exception, Kind};
+use answer::{Answered, Exception, Kind, Style};
 use operation::Operation;
 
 /// What ARNs are made of.
@@ -99,33 +99,31 @@ impl DirectPut {
     }
 
     async fn answer(&self, request: Request) -> Response {
-        let (head, body) = request.into_parts();
-        let (name, style, answered) = match Route::of(&head) {
-            Route::Api(target) => match Operation::of(target) {
-                Some(operation) => {
-                    let answered = self.api(operation, &head, body).await;
-                    (operation.name(), answer::Style::Api, answered)
-                }
-                None => {
-                    let unknown = Exception::bare(Kind::UnknownOperation);
-                    ("unknown", answer::Style::Api, Err(unknown))
-                }
-            },
-            Route::Records(stream) => {
-                let answered = self.plain(stream, &head, body).await;
-                ("records", answer::Style::Plain, answered)
-            }
-            Route::NotPost => ("none", answer::Style::Plain, Err(answer::not_post())),
-            Route::Nowhere => ("none", answer::Style::Plain, Err(answer::nowhere())),
-        };
+        let (head, mut body) = request.into_parts();
+        let route = Route::of(&head);
+        let answered = self.follow(&route, &head, &mut body).await;
         let answer = answered.as_ref().map_or_else(Exception::name, |_| "ok");
-        happened::put::request_answered(&self.metrics, name, answer);
-        answer::response(answered, style, self.request_id())
+        happened::put::request_answered(&self.metrics, route.name(), answer);
+        if answered.is_err() {
+            body::discard(&head, &mut body).await;
+        }
+        answer::response(answered, route.style(), self.request_id())
     }
 
-    async fn api(&self, operation: Operation, head: &Parts, body: Incoming) -> Answered {
-        let (caller, payload) = self.admit(head, body, Bearer::Refused).await?;
-        self.operate(operation, &caller, &payload).await
+    async fn follow(&self, route: &Route<'_>, head: &Parts, body: &mut Incoming) -> Answered {
+        match route {
+            Route::Api(operation) => {
+                let (caller, payload) = self.admit(head, body, Bearer::Refused).await?;
+                self.operate(*operation, &caller, &payload).await
+            }
+            Route::Records(stream) => {
+                let (caller, payload) = self.admit(head, body, Bearer::Taken).await?;
+                self.put_lines(stream, &caller, payload.bytes()).await
+            }
+            Route::Unknown => Err(Exception::bare(Kind::UnknownOperation)),
+            Route::NotPost => Err(answer::not_post()),
+            Route::Nowhere => Err(answer::nowhere()),
+        }
     }
 
     /// Who sent it, and its body. A stranger's body is not read, and neither is a put's while we are
@@ -133,7 +131,7 @@ impl DirectPut {
     async fn admit(
         &self,
         head: &Parts,
-        body: Incoming,
+        body: &mut Incoming,
         bearer: Bearer,
     ) -> Result<(Caller, Payload), Exception> {
         if self.stop.phase() != Phase::Running {
@@ -205,7 +203,9 @@ enum Bearer {
 }
 
 enum Route<'a> {
-    Api(&'a str),
+    Api(Operation),
+    /// The API, with a target that nobody knows.
+    Unknown,
     /// The plain endpoint of a stream, by its name as it stands in the path.
     Records(&'a str),
     NotPost,
@@ -218,20 +218,33 @@ impl Route<'_> {
         let records = path
             .strip_prefix("/v1/streams/")
             .and_then(|rest| rest.strip_suffix("/records"));
-        if head.method != Method::POST {
-            return match records {
-                Some(_) => Route::NotPost,
-                None => Route::Nowhere,
-            };
-        }
-        match records {
-            Some(stream) => Route::Records(stream),
-            None if path == "/" => {
+        match (records, head.method == Method::POST) {
+            (Some(stream), true) => Route::Records(stream),
+            (Some(_), false) => Route::NotPost,
+            (None, true) if path == "/" => {
                 let target = head.headers.get("x-amz-target");
                 let target = target.and_then(|target| target.to_str().ok());
-                Route::Api(target.unwrap_or_default())
+                target
+                    .and_then(Operation::of)
+                    .map_or(Route::Unknown, Route::Api)
             }
-            None => Route::Nowhere,
+            (None, _) => Route::Nowhere,
+        }
+    }
+
+    /// For the metric.
+    fn name(&self) -> &'static str {
+        match self {
+            Route::Api(operation) => operation.name(),
+            Route::Records(_) => "records",
+            Route::Unknown | Route::NotPost | Route::Nowhere => "unknown",
+        }
+    }
+
+    fn style(&self) -> Style {
+        match self {
+            Route::Api(_) | Route::Unknown => Style::Api,
+            Route::Records(_) | Route::NotPost | Route::Nowhere => Style::Plain,
         }
     }
 }

@@ -10,24 +10,22 @@
 //! whatever its size up to `limits::REQUEST_BODY_BYTES_MAX`.
 
 use bytes::Bytes;
-use http::request::Parts;
 use memchr::memchr_iter;
 
 use crate::model::{Records, StreamName, limits};
-use crate::server::Incoming;
+use crate::server::Caller;
+use crate::source::direct_put::DirectPut;
 use crate::source::direct_put::answer::{Answered, Exception, Kind};
-use crate::source::direct_put::{Bearer, DirectPut};
 
 impl DirectPut {
-    pub(super) async fn plain(&self, stream: &str, head: &Parts, body: Incoming) -> Answered {
-        let (caller, payload) = self.admit(head, body, Bearer::Taken).await?;
+    pub(super) async fn put_lines(&self, stream: &str, caller: &Caller, body: &Bytes) -> Answered {
         let name: StreamName = stream
             .parse()
             .map_err(|error: crate::model::StreamNameError| {
                 Exception::new(Kind::Validation, format!("{error}."))
             })?;
-        let stream = self.stream(name.as_str(), &caller, "PutRecordBatch")?;
-        let records = lines(payload.bytes())?;
+        let stream = self.stream(name.as_str(), caller, "PutRecordBatch")?;
+        let records = lines(body)?;
         let range = stream.store(records).await?;
         let mut text = format!(r#"{{"records":{},"first":""#, range.count());
         stream.record_id(range.start()).write_to(&mut text);
@@ -99,7 +97,12 @@ mod tests {
         check("one\r\n\ntwo\n\n", expect![[r#"one\r\n|\n|two\n|\n"#]]);
         check("\n", expect![[r#"\n"#]]);
         check(&b"\xff\x00"[..], expect![[r#"\xff\x00"#]]);
-        check("", expect!["ValidationException: The body is empty: send one record a line, such as `curl --data-binary @lines.txt`."]);
+        check(
+            "",
+            expect![
+                "ValidationException: The body is empty: send one record a line, such as `curl --data-binary @lines.txt`."
+            ],
+        );
     }
 
     #[test]
@@ -107,7 +110,12 @@ mod tests {
         let most = limits::FIREHOSE_RECORD_BYTES_MAX;
         let line = |bytes: usize| format!("a\n{}\n", "x".repeat(bytes - 1));
         assert_eq!(lines(&line(most).into()).unwrap().count(), 2);
-        check(line(most + 1), expect!["ValidationException: Line 2 has 1024001 bytes; a record may have at most 1024000, its newline included. Nothing was stored."]);
+        check(
+            line(most + 1),
+            expect![
+                "ValidationException: Line 2 has 1024001 bytes; a record may have at most 1024000, its newline included. Nothing was stored."
+            ],
+        );
     }
 
     #[test]
@@ -117,6 +125,11 @@ mod tests {
             lines(&"\n".repeat(most).into()).unwrap().count(),
             most as u64
         );
-        check("\n".repeat(most + 1), expect!["ValidationException: The body has more than 250000 lines: send it in parts. Nothing was stored."]);
+        check(
+            "\n".repeat(most + 1),
+            expect![
+                "ValidationException: The body has more than 250000 lines: send it in parts. Nothing was stored."
+            ],
+        );
     }
 }

@@ -1,0 +1,257 @@
+//! Over loopback, in real time: what only a socket can do wrong.
+
+use std::fs;
+use std::net::Ipv4Addr;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::outside::stop::{self, Stopper};
+use crate::server::body::{self, Budget, Hashing};
+use crate::server::{Request, Response, TlsFiles};
+
+/// Answers with the body it got, and tells the test when a request has come in.
+struct Echo {
+    budget: Budget,
+    seen: mpsc::Sender<String>,
+}
+
+impl Service for Echo {
+    fn call(&self, request: Request) -> BoxFuture<'_, Response> {
+        async move {
+            let (head, mut body) = request.into_parts();
+            let _ = self
+                .seen
+                .send(format!("{} {}", head.method, head.uri.path()))
+                .await;
+            let read = body::read(&mut body, &self.budget, Hashing::Unneeded).await;
+            let _ = self
+                .seen
+                .send(format!("{:?}", read.as_ref().map(|it| it.len())))
+                .await;
+            let text = match &read {
+                Ok(payload) => payload.bytes().clone(),
+                Err(error) => error.to_string().into(),
+            };
+            body::discard(&head, &mut body).await;
+            Response::new(text.into())
+        }
+        .boxed()
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    stopper: Stopper,
+    serving: tokio::task::JoinHandle<()>,
+    seen: mpsc::Receiver<String>,
+}
+
+async fn run(tls: Option<TlsFiles>, budget: Budget) -> Running {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let settings = Settings { address, tls };
+    let listener = Listener::bind(&settings, &Surroundings::default())
+        .await
+        .unwrap();
+    let address = listener.local_address();
+    let (stopper, stop) = stop::channel();
+    let (sender, seen) = mpsc::channel(100);
+    let service = Arc::new(Echo {
+        budget,
+        seen: sender,
+    });
+    Running {
+        address,
+        stopper,
+        serving: tokio::spawn(listener.serve(service, stop)),
+        seen,
+    }
+}
+
+async fn plain() -> Running {
+    run(None, Budget::default()).await
+}
+
+/// Sends, and reads until the server closes.
+async fn talk(address: SocketAddr, text: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_is_answered_and_what_is_under_way_ends_before_a_stop() {
+    let mut running = plain().await;
+    let request =
+        "POST /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc";
+    let answer = talk(running.address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nabc"), "{answer}");
+    assert_eq!(running.seen.recv().await.unwrap(), "POST /a");
+    assert_eq!(running.seen.recv().await.unwrap(), "Ok(3)");
+
+    // The second half of this body comes after the stop has begun.
+    let mut slow = TcpStream::connect(running.address).await.unwrap();
+    let head = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab";
+    slow.write_all(head).await.unwrap();
+    assert_eq!(running.seen.recv().await.unwrap(), "POST /slow");
+    running.stopper.advance(Phase::Draining);
+    slow.write_all(b"cd").await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("abcd"), "{answer}");
+    running.serving.await.unwrap();
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+#[tokio::test]
+async fn halting_leaves_nobody_to_wait_for() {
+    let mut running = plain().await;
+    let mut slow = TcpStream::connect(running.address).await.unwrap();
+    let head = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab";
+    slow.write_all(head).await.unwrap();
+    assert_eq!(running.seen.recv().await.unwrap(), "POST /slow");
+    running.stopper.advance(Phase::Halting);
+    running.serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_as_long_as_announced_is_never_whole() {
+    let mut running = plain().await;
+    // Shorter: the client closes its side after three of five bytes.
+    let mut socket = TcpStream::connect(running.address).await.unwrap();
+    let request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nabc";
+    socket.write_all(request).await.unwrap();
+    socket.shutdown().await.unwrap();
+    assert_eq!(running.seen.recv().await.unwrap(), "POST /");
+    let read = running.seen.recv().await.unwrap();
+    assert!(read.starts_with("Err(Broken("), "{read}");
+    // Longer: what is too much is the next request, and no good one.
+    let request = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabcde\r\n\r\n";
+    let answer = talk(running.address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(
+        answer.contains("\r\n\r\nabcHTTP/1.1 400 Bad Request"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_client_hears_why_although_it_was_still_sending() {
+    let running = run(None, Budget::new(10)).await;
+    let body = "x".repeat(4 * 1024 * 1024);
+    let length = body.len();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let answer = talk(running.address, &request).await;
+    assert!(
+        answer.ends_with("too many requests are being read"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_chunked_body_counts_as_the_largest() {
+    let request = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                   transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let most = limits::REQUEST_BODY_BYTES_MAX;
+    let answer = talk(run(None, Budget::new(most)).await.address, request).await;
+    assert!(answer.ends_with("abcde"), "{answer}");
+    let answer = talk(run(None, Budget::new(most - 1)).await.address, request).await;
+    assert!(
+        answer.ends_with("too many requests are being read"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_so() {
+    let running = plain().await;
+    let settings = Settings {
+        address: running.address,
+        tls: None,
+    };
+    let again = Listener::bind(&settings, &Surroundings::default()).await;
+    let error = again.err().unwrap().to_string();
+    let address = running.address;
+    let expected = format!("`{address}` is taken: stop the program that listens there");
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn tls_speaks_both_http_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = TlsFiles {
+        certificate_file: folder.path().join("tls.crt"),
+        key_file: folder.path().join("tls.key"),
+    };
+    fs::write(&files.certificate_file, made.cert.pem()).unwrap();
+    fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+    let running = run(Some(files), Budget::default()).await;
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from(made.cert.der().to_vec()))
+        .unwrap();
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    for protocol in ["h2", "http/1.1"] {
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let connector = TlsConnector::from(Arc::new(config.clone()));
+        let socket = TcpStream::connect(running.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut socket = connector.connect(name, socket).await.unwrap();
+        let chosen = socket.get_ref().1.alpn_protocol().unwrap().to_vec();
+        assert_eq!(chosen, protocol.as_bytes());
+        if protocol == "http/1.1" {
+            let request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";
+            socket.write_all(request).await.unwrap();
+            let mut answer = vec![0; 15];
+            socket.read_exact(&mut answer).await.unwrap();
+            assert_eq!(answer, b"HTTP/1.1 200 OK");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tls_files_that_are_no_good_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = TlsFiles {
+        certificate_file: folder.path().join("tls.crt"),
+        key_file: folder.path().join("tls.key"),
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let tls = Some(files.clone());
+    let settings = Settings { address, tls };
+    let bind = async || {
+        let bound = Listener::bind(&settings, &Surroundings::default()).await;
+        let error = bound.err().unwrap();
+        let text = crate::telemetry::Chain(&error).to_string();
+        text.replace(&format!("{}/", folder.path().display()), "")
+    };
+    let missing = bind().await;
+    let expected = "failed to set up TLS for `127.0.0.1:0`: failed to read `tls.crt`: No such file";
+    assert!(missing.starts_with(expected), "{missing}");
+    fs::write(&files.certificate_file, "").unwrap();
+    let empty = bind().await;
+    assert!(empty.ends_with("`tls.crt` holds no certificate"), "{empty}");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(&files.certificate_file, made.cert.pem()).unwrap();
+    fs::write(&files.key_file, "no key").unwrap();
+    let no_key = bind().await;
+    assert!(no_key.contains("`tls.key` must hold"), "{no_key}");
+}
