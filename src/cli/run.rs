@@ -1,9 +1,14 @@
 //! `standpipe run`: the daemon.
 
+use std::error::Error;
+
 use clap::Args;
+use tokio::runtime::Runtime;
 
 use super::{Configuration, Exit, Failure};
+use crate::daemon::{self, Outcome, StartError};
 use crate::outside::Surroundings;
+use crate::telemetry::logging;
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -30,7 +35,32 @@ Exit codes: 0 stopped, 64 bad command line, 70 a bug, 74 disk failed or port tak
 
 impl Run {
     pub fn run(&self, surroundings: &Surroundings) -> Result<Exit, Failure> {
-        let _loaded = self.configuration.load(surroundings)?;
-        todo!("daemon::run(loaded.settings, loaded.files), by the lead")
+        let loaded = self.configuration.load(surroundings)?;
+        let bug = |error: Box<dyn Error + Send + Sync>| Failure::new(Exit::Bug, error);
+        logging::start(&loaded.settings.log).map_err(|error| bug(error.into()))?;
+        let runtime = Runtime::new().map_err(|error| bug(error.into()))?;
+        let files: Vec<_> = loaded
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        let files = files.join(", ");
+        let running = daemon::start(&loaded.settings, &files, surroundings);
+        let outcome = runtime.block_on(running).map_err(refused)?;
+        // A disk that does not answer must not keep us: what it holds is safe.
+        runtime.shutdown_background();
+        Ok(match outcome {
+            Outcome::Stopped | Outcome::Aborted => Exit::Stopped,
+            Outcome::LeftUndelivered => Exit::TryAgain,
+            Outcome::Panicked => Exit::Bug,
+        })
+    }
+}
+
+fn refused(error: StartError) -> Failure {
+    match error {
+        StartError::Bind(error) => Failure::new(Exit::Disk, error),
+        StartError::Signals(_) => Failure::new(Exit::Bug, error),
+        StartError::Open(error) => Failure::new(Exit::Disk, error),
     }
 }

@@ -156,7 +156,11 @@ struct Parts {
 
 impl Parts {
     async fn add(&mut self, stream: &config::Stream, handles: Handles) -> Result<(), OpenError> {
-        let Handles { facts, intake, outlet } = handles;
+        let Handles {
+            facts,
+            intake,
+            outlet,
+        } = handles;
         let sink = sink::objects::Objects::open(&stream.sink, &mut self.stores).await;
         let sink = sink.map_err(|cause| OpenError::Destination {
             stream: stream.name.clone(),

@@ -63,7 +63,10 @@ impl Daemon {
             tasks.spawn(&name, async { Ending::Pipeline(pipeline.run().await) });
         }
         if let Some(listener) = sockets.firehose {
-            tasks.spawn("firehose listener", listen(listener, self.direct_put, self.stop));
+            tasks.spawn(
+                "firehose listener",
+                listen(listener, self.direct_put, self.stop),
+            );
         } else {
             drop((self.direct_put, self.stop));
         }
@@ -78,7 +81,12 @@ impl Daemon {
         watch.until_done(&mut tasks, &mut background).await;
         admin_stopper.advance(Phase::Halting);
         watch.last_word(&mut background).await;
-        let buffered = self.status.totals().values().map(|totals| totals.buffered).sum();
+        let buffered = self
+            .status
+            .totals()
+            .values()
+            .map(|totals| totals.buffered)
+            .sum();
         happened::daemon::stopped(buffered, started.elapsed());
         watch.outcome
     }
@@ -132,7 +140,9 @@ impl Tasks {
 /// `None` where the task was cancelled.
 fn message(error: JoinError) -> Option<String> {
     let payload: Box<dyn Any + Send> = error.try_into_panic().ok()?;
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     Some(text.unwrap_or_else(|| "a panic without words".to_owned()))
 }

@@ -7,9 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::config::{Listen, Settings};
 use crate::daemon::{Daemon, Doors, OpenError, Outcome, Sockets, signals};
+use crate::model::StreamName;
 use crate::outside::disk::RealDisk;
 use crate::outside::http_client::Network;
-use crate::outside::{Clock, Dice};
+use crate::outside::{Clock, Dice, Surroundings};
 use crate::server::{BindError, Listener};
 use crate::telemetry::{Metrics, happened};
 
@@ -24,12 +25,16 @@ pub enum StartError {
 }
 
 /// Runs the daemon until a signal stops it. `configuration` says where the settings came from.
-pub async fn start(settings: &Settings, configuration: &str) -> Result<Outcome, StartError> {
+pub async fn start(
+    settings: &Settings,
+    configuration: &str,
+    surroundings: &Surroundings,
+) -> Result<Outcome, StartError> {
     let metrics = Metrics::default();
     let clock = Clock::system();
     let storage = &settings.storage.directory;
     happened::daemon::started(&metrics, clock.now(), configuration, storage);
-    let (sockets, address) = bind(&settings.listen).await?;
+    let (sockets, address) = bind(&settings.listen, surroundings).await?;
     let doors = Doors {
         disk: Box::new(|root| Arc::new(RealDisk::new(root))),
         http: Box::new(|settings| Ok(Arc::new(Network::open(settings)?))),
@@ -47,9 +52,12 @@ pub async fn start(settings: &Settings, configuration: &str) -> Result<Outcome, 
 }
 
 /// Both ports first, so that a taken one is said before anything else happens.
-async fn bind(listen: &Listen) -> Result<(Sockets, SocketAddr), BindError> {
-    let firehose = Listener::bind(&listen.firehose).await?;
-    let admin = Listener::bind(&listen.admin).await?;
+async fn bind(
+    listen: &Listen,
+    surroundings: &Surroundings,
+) -> Result<(Sockets, SocketAddr), BindError> {
+    let firehose = Listener::bind(&listen.firehose, surroundings).await?;
+    let admin = Listener::bind(&listen.admin, surroundings).await?;
     let address = firehose.local_address();
     happened::daemon::listening("puts", address);
     happened::daemon::listening("metrics and health", admin.local_address());
@@ -60,16 +68,41 @@ async fn bind(listen: &Listen) -> Result<(Sockets, SocketAddr), BindError> {
     Ok((sockets, address))
 }
 
+/// Where to put, where objects will appear, and lines to copy.
 fn say_where(settings: &Settings, address: SocketAddr) {
-    if settings.producers.is_empty() {
+    let open_to_all = settings.producers.is_empty();
+    if open_to_all {
         happened::daemon::anyone_may_put(address);
     }
     let scheme = match settings.listen.firehose.tls {
         Some(_) => "https",
         None => "http",
     };
+    let endpoint = format!("{scheme}://{address}");
     for stream in &settings.streams {
-        let put_to = format!("{scheme}://{address}/v1/streams/{}/records", stream.name);
-        happened::daemon::stream_ready(&stream.name, &put_to, &stream.description.destination.url);
+        let objects = &stream.description.destination.url;
+        happened::daemon::stream_ready(&stream.name, &endpoint, objects);
     }
+    if let Some(stream) = settings.streams.first()
+        && open_to_all
+    {
+        for line in lines_to_copy(&endpoint, &settings.identity.region, &stream.name) {
+            happened::daemon::try_it(&line);
+        }
+    }
+}
+
+/// Each works as it stands, with nothing configured at the client.
+fn lines_to_copy(endpoint: &str, region: &str, stream: &StreamName) -> [String; 3] {
+    let put = format!(
+        "aws firehose put-record --endpoint-url {endpoint} --region {region} --no-sign-request \
+         --delivery-stream-name {stream}"
+    );
+    [
+        format!("curl -d 'hello from curl' {endpoint}/v1/streams/{stream}/records"),
+        format!(
+            "{put} --cli-binary-format raw-in-base64-out --record 'Data=\"hello from the CLI v2\"'"
+        ),
+        format!("{put} --record 'Data=\"hello from the CLI v1\"'"),
+    ]
 }

@@ -31,6 +31,11 @@ pub fn stream_ready(stream: &StreamName, put_to: &str, objects: &str) {
 }
 
 /// No producers are configured, so whoever reaches the port may put.
+/// A line to copy into a shell.
+pub fn try_it(line: &str) {
+    info!("try: {line}");
+}
+
 pub fn anyone_may_put(address: SocketAddr) {
     warn!(%address, "no producers are configured: everyone on this machine may put");
 }
