@@ -15,6 +15,7 @@ use expect_test::{Expect, expect};
 use futures_util::{FutureExt, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use proptest::prelude::*;
 use standpipe::buffer::Intake;
 use standpipe::model::{
     BufferingHints, ByteSize, Compression, DestinationDescription, DirectoryId, RecordId, Secret,
@@ -27,6 +28,7 @@ use standpipe::server::{
 };
 use standpipe::source::direct_put::{DirectPut, Settings, Stream, Tools};
 use standpipe::telemetry::Metrics;
+use standpipe::telemetry::metrics::PutRequest;
 
 /// 2015-08-30T12:36:00Z
 const NOW: u64 = 1_440_938_160_000;
@@ -219,14 +221,20 @@ fn with(mut request: Request, name: &'static str, value: &str) -> Request {
 #[test]
 fn a_request_for_nothing_we_know_is_told_so() {
     let world = open_world();
-    world.check(api("PutRecords", "{}"), expect![[r#"400 {"__type":"UnknownOperationException"}"#]]);
+    world.check(
+        api("PutRecords", "{}"),
+        expect![[r#"400 {"__type":"UnknownOperationException"}"#]],
+    );
     world.check(
         with(api("x", "{}"), "x-amz-target", "Kinesis_20131202.PutRecord"),
         expect![[r#"400 {"__type":"UnknownOperationException"}"#]],
     );
     let mut none = api("x", "{}");
     none.headers_mut().remove("x-amz-target");
-    world.check(none, expect![[r#"400 {"__type":"UnknownOperationException"}"#]]);
+    world.check(
+        none,
+        expect![[r#"400 {"__type":"UnknownOperationException"}"#]],
+    );
     let request = |method: &str, uri: &str| {
         let request = http::Request::builder().method(method).uri(uri);
         request.body(server::incoming("")).unwrap()
@@ -253,35 +261,88 @@ fn a_body_that_cannot_be_read_is_a_serialization_error() {
     let world = open_world();
     let check =
         |body: &str, expected| world.check(api("PutRecordBatch", body.to_owned()), expected);
-    check("", expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing a value at line 1 column 0"}"#]]);
-    check("{", expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing an object at line 1 column 1"}"#]]);
-    check("[]", expect![[r#"400 {"__type":"SerializationException","message":"invalid type: sequence, expected a structure at line 1 column 2"}"#]]);
-    check("null", expect![[r#"400 {"__type":"SerializationException","message":"invalid type: null, expected a structure at line 1 column 4"}"#]]);
-    check("\"text\"", expect![[r#"400 {"__type":"SerializationException","message":"invalid type: string \"text\", expected a structure at line 1 column 6"}"#]]);
-    check("{} {}", expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: trailing characters at line 1 column 4"}"#]]);
-    check(r#"{"DeliveryStreamName":5}"#, expect![[r#"400 {"__type":"SerializationException","message":"invalid type: integer `5`, expected a string at line 1 column 23"}"#]]);
-    check(r#"{"DeliveryStreamName":"clicks","Records":{}}"#, expect![[r#"400 {"__type":"SerializationException","message":"invalid type: map, expected a list at line 1 column 43"}"#]]);
+    check(
+        "",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing a value at line 1 column 0"}"#
+        ]],
+    );
+    check(
+        "{",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing an object at line 1 column 1"}"#
+        ]],
+    );
+    check(
+        "[]",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found sequence, expected a structure at line 1 column 2"}"#
+        ]],
+    );
+    check(
+        "null",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found null, expected a structure at line 1 column 4"}"#
+        ]],
+    );
+    check(
+        "\"text\"",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found string \"text\", expected a structure at line 1 column 6"}"#
+        ]],
+    );
+    check(
+        "{} {}",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"The body is not JSON: trailing characters at line 1 column 4"}"#
+        ]],
+    );
+    check(
+        r#"{"DeliveryStreamName":5}"#,
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found integer `5`, expected a string at line 1 column 23"}"#
+        ]],
+    );
+    check(
+        r#"{"DeliveryStreamName":"clicks","Records":{}}"#,
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found map, expected a list at line 1 column 43"}"#
+        ]],
+    );
     check(
         r#"{"DeliveryStreamName":"clicks","Records":["YQ=="]}"#,
-        expect![[r#"400 {"__type":"SerializationException","message":"invalid type: string \"YQ==\", expected a structure at line 1 column 48"}"#]],
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found string \"YQ==\", expected a structure at line 1 column 48"}"#
+        ]],
     );
     check(
         r#"{"DeliveryStreamName":"clicks","Records":[["YQ=="]]}"#,
-        expect![[r#"400 {"__type":"SerializationException","message":"invalid type: sequence, expected a structure at line 1 column 43"}"#]],
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found sequence, expected a structure at line 1 column 43"}"#
+        ]],
     );
     check(
         r#"{"DeliveryStreamName":"clicks","Records":[{"Data":1}]}"#,
-        expect![[r#"400 {"__type":"SerializationException","message":"invalid type: integer `1`, expected a string at line 1 column 51"}"#]],
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found integer `1`, expected a string at line 1 column 51"}"#
+        ]],
     );
     check(
         r#"{"DeliveryStreamName":"clicks","Records":[{"Data":{}}]}"#,
-        expect![[r#"400 {"__type":"SerializationException","message":"invalid type: map, expected a string at line 1 column 50"}"#]],
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found map, expected a string at line 1 column 50"}"#
+        ]],
     );
     let long = format!(
         r#"{{"DeliveryStreamName":"clicks","Records":"{}"}}"#,
         "x".repeat(1000)
     );
-    check(&long, expect![[r#"400 {"__type":"SerializationException","message":"invalid type: string \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"}"#]]);
+    check(
+        &long,
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found string \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"}"#
+        ]],
+    );
     world.check(
         api("PutRecordBatch", &b"{\"DeliveryStreamName\":\"\xff\"}"[..]),
         expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: invalid unicode code point at line 1 column 24"}"#]],
@@ -300,13 +361,48 @@ fn base64_is_taken_to_the_letter() {
             expected,
         );
     };
-    check("YQ", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 2"}"#]]);
-    check("YQ=", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 3"}"#]]);
-    check("YR==", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid last non-pad Base64 character detected"}"#]]);
-    check("Y=Q=", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='"}"#]]);
-    check("Y-_=", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '-'"}"#]]);
-    check("YQ==\\n", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='"}"#]]);
-    check("é", expect![[r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: 'é'"}"#]]);
+    check(
+        "YQ",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 2"}"#
+        ]],
+    );
+    check(
+        "YQ=",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 3"}"#
+        ]],
+    );
+    check(
+        "YR==",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid last non-pad Base64 character detected"}"#
+        ]],
+    );
+    check(
+        "Y=Q=",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='"}"#
+        ]],
+    );
+    check(
+        "Y-_=",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '-'"}"#
+        ]],
+    );
+    check(
+        "YQ==\\n",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='"}"#
+        ]],
+    );
+    check(
+        "é",
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: 'é'"}"#
+        ]],
+    );
     let one = r#"{"DeliveryStreamName":"clicks","Record":{"Data":"?"}}"#;
     world.check(api("PutRecord", one), expect![[r#"400 {"__type":"SerializationException","message":"Value at 'record.data' can not be converted to a Blob: Invalid Base64 character: '?'"}"#]]);
 }
@@ -315,50 +411,96 @@ fn base64_is_taken_to_the_letter() {
 fn what_firehoses_model_forbids_is_a_validation_error() {
     let world = open_world();
     let one = |body: &str, expected| world.check(api("PutRecord", body.to_owned()), expected);
-    one("{}", expect![[r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'record' failed to satisfy constraint: Member must not be null"}"#]]);
+    one(
+        "{}",
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'record' failed to satisfy constraint: Member must not be null"}"#
+        ]],
+    );
     one(
         r#"{"DeliveryStreamName":null,"Record":{"Data":"YQ=="}}"#,
-        expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null"}"#
+        ]],
     );
-    one(r#"{"DeliveryStreamName":"clicks","Record":{}}"#, expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must not be null"}"#]]);
+    one(
+        r#"{"DeliveryStreamName":"clicks","Record":{}}"#,
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must not be null"}"#
+        ]],
+    );
     one(
         r#"{"DeliveryStreamName":"clicks","Record":null}"#,
-        expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record' failed to satisfy constraint: Member must not be null"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record' failed to satisfy constraint: Member must not be null"}"#
+        ]],
     );
     one(
         r#"{"DeliveryStreamName":"","Record":{"Data":"YQ=="}}"#,
-        expect![[r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length greater than or equal to 1"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length greater than or equal to 1"}"#
+        ]],
     );
     one(
         r#"{"DeliveryStreamName":"a b","Record":{"Data":"YQ=="}}"#,
-        expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"}"#
+        ]],
     );
     let long = "x".repeat(65);
     one(
         &format!(r#"{{"DeliveryStreamName":"{long}","Record":{{"Data":"YQ=="}}}}"#),
-        expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length less than or equal to 64"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length less than or equal to 64"}"#
+        ]],
     );
     let large = base64_of(1_024_001);
     one(
         &format!(r#"{{"DeliveryStreamName":"clicks","Record":{{"Data":"{large}"}}}}"#),
-        expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must have length less than or equal to 1024000"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must have length less than or equal to 1024000"}"#
+        ]],
     );
 
     let many = |body: String, expected| world.check(api("PutRecordBatch", body), expected);
-    many("{}".to_owned(), expect![[r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'records' failed to satisfy constraint: Member must not be null"}"#]]);
-    many(batch_of(&[]), expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length greater than or equal to 1"}"#]]);
-    many(batch_of(&vec!["YQ==".to_owned(); 501]), expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"}"#]]);
+    many(
+        "{}".to_owned(),
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'records' failed to satisfy constraint: Member must not be null"}"#
+        ]],
+    );
+    many(
+        batch_of(&[]),
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length greater than or equal to 1"}"#
+        ]],
+    );
+    many(
+        batch_of(&vec!["YQ==".to_owned(); 501]),
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"}"#
+        ]],
+    );
     let mut records = vec!["YQ==".to_owned(); 97];
     records[96] = large;
-    many(batch_of(&records), expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records.97.member.data' failed to satisfy constraint: Member must have length less than or equal to 1024000"}"#]]);
+    many(
+        batch_of(&records),
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records.97.member.data' failed to satisfy constraint: Member must have length less than or equal to 1024000"}"#
+        ]],
+    );
     many(
         r#"{"DeliveryStreamName":"clicks","Records":[{"Data":"YQ=="},null,{}]}"#.into(),
-        expect![[r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member.data' failed to satisfy constraint: Member must not be null"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member.data' failed to satisfy constraint: Member must not be null"}"#
+        ]],
     );
     let nulls = ["null"; 20].join(",");
     many(
         format!(r#"{{"DeliveryStreamName":"clicks","Records":[{nulls}]}}"#),
-        expect![[r#"400 {"__type":"ValidationException","message":"10 validation errors detected: Value at 'records.1.member' failed to satisfy constraint: Member must not be null; Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member' failed to satisfy constraint: Member must not be null; Value at 'records.4.member' failed to satisfy constraint: Member must not be null; Value at 'records.5.member' failed to satisfy constraint: Member must not be null; Value at 'records.6.member' failed to satisfy constraint: Member must not be null; Value at 'records.7.member' failed to satisfy constraint: Member must not be null; Value at 'records.8.member' failed to satisfy constraint: Member must not be null; Value at 'records.9.member' failed to satisfy constraint: Member must not be null; Value at 'records.10.member' failed to satisfy constraint: Member must not be null"}"#]],
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"10 validation errors detected: Value at 'records.1.member' failed to satisfy constraint: Member must not be null; Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member' failed to satisfy constraint: Member must not be null; Value at 'records.4.member' failed to satisfy constraint: Member must not be null; Value at 'records.5.member' failed to satisfy constraint: Member must not be null; Value at 'records.6.member' failed to satisfy constraint: Member must not be null; Value at 'records.7.member' failed to satisfy constraint: Member must not be null; Value at 'records.8.member' failed to satisfy constraint: Member must not be null; Value at 'records.9.member' failed to satisfy constraint: Member must not be null; Value at 'records.10.member' failed to satisfy constraint: Member must not be null"}"#
+        ]],
     );
 }
 
@@ -403,23 +545,66 @@ fn streams_are_listed_in_order_and_page_by_page() {
     let world = open_world();
     let list =
         |body: &str, expected| world.check(api("ListDeliveryStreams", body.to_owned()), expected);
-    list("{}", expect![[r#"200 {"DeliveryStreamNames":["audit-eu","audit-us","clicks","views"],"HasMoreDeliveryStreams":false}"#]]);
-    list(r#"{"Limit":2}"#, expect![[r#"200 {"DeliveryStreamNames":["audit-eu","audit-us"],"HasMoreDeliveryStreams":true}"#]]);
+    list(
+        "{}",
+        expect![[
+            r#"200 {"DeliveryStreamNames":["audit-eu","audit-us","clicks","views"],"HasMoreDeliveryStreams":false}"#
+        ]],
+    );
+    list(
+        r#"{"Limit":2}"#,
+        expect![[
+            r#"200 {"DeliveryStreamNames":["audit-eu","audit-us"],"HasMoreDeliveryStreams":true}"#
+        ]],
+    );
     list(
         r#"{"Limit":2,"ExclusiveStartDeliveryStreamName":"audit-us"}"#,
-        expect![[r#"200 {"DeliveryStreamNames":["clicks","views"],"HasMoreDeliveryStreams":false}"#]],
+        expect![[
+            r#"200 {"DeliveryStreamNames":["clicks","views"],"HasMoreDeliveryStreams":false}"#
+        ]],
     );
-    list(r#"{"ExclusiveStartDeliveryStreamName":"b"}"#, expect![[r#"200 {"DeliveryStreamNames":["clicks","views"],"HasMoreDeliveryStreams":false}"#]]);
-    list(r#"{"ExclusiveStartDeliveryStreamName":"views"}"#, expect![[r#"200 {"DeliveryStreamNames":[],"HasMoreDeliveryStreams":false}"#]]);
-    list(r#"{"DeliveryStreamType":"DirectPut","Limit":1}"#, expect![[r#"200 {"DeliveryStreamNames":["audit-eu"],"HasMoreDeliveryStreams":true}"#]]);
+    list(
+        r#"{"ExclusiveStartDeliveryStreamName":"b"}"#,
+        expect![[
+            r#"200 {"DeliveryStreamNames":["clicks","views"],"HasMoreDeliveryStreams":false}"#
+        ]],
+    );
+    list(
+        r#"{"ExclusiveStartDeliveryStreamName":"views"}"#,
+        expect![[r#"200 {"DeliveryStreamNames":[],"HasMoreDeliveryStreams":false}"#]],
+    );
+    list(
+        r#"{"DeliveryStreamType":"DirectPut","Limit":1}"#,
+        expect![[r#"200 {"DeliveryStreamNames":["audit-eu"],"HasMoreDeliveryStreams":true}"#]],
+    );
     list(
         r#"{"DeliveryStreamType":"KinesisStreamAsSource"}"#,
         expect![[r#"200 {"DeliveryStreamNames":[],"HasMoreDeliveryStreams":false}"#]],
     );
-    list(r#"{"DeliveryStreamType":"directput"}"#, expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamType' failed to satisfy constraint: Member must satisfy enum value set: [DirectPut, KinesisStreamAsSource, MSKAsSource, DatabaseAsSource]"}"#]]);
-    list(r#"{"Limit":0}"#, expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"}"#]]);
-    list(r#"{"Limit":10001}"#, expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000"}"#]]);
-    list(r#"{"Limit":"2"}"#, expect![[r#"400 {"__type":"SerializationException","message":"invalid type: string \"2\", expected i64 at line 1 column 12"}"#]]);
+    list(
+        r#"{"DeliveryStreamType":"directput"}"#,
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamType' failed to satisfy constraint: Member must satisfy enum value set: [DirectPut, KinesisStreamAsSource, MSKAsSource, DatabaseAsSource]"}"#
+        ]],
+    );
+    list(
+        r#"{"Limit":0}"#,
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"}"#
+        ]],
+    );
+    list(
+        r#"{"Limit":10001}"#,
+        expect![[
+            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000"}"#
+        ]],
+    );
+    list(
+        r#"{"Limit":"2"}"#,
+        expect![[
+            r#"400 {"__type":"SerializationException","message":"Found string \"2\", expected a whole number at line 1 column 12"}"#
+        ]],
+    );
 }
 
 #[test]
@@ -529,7 +714,7 @@ fn a_wrong_signature_is_told_what_should_have_been_signed() {
 fn the_plain_endpoint_takes_tokens_and_helps() {
     let world = guarded_world();
     let token = |stream: &str, token: &str| with(lines(stream, "a\n"), "authorization", token);
-    world.check(lines("views", "a\n"), expect![[r#"401 {"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}"#]]);
+    world.check(lines("views", "a\n"), expect![[r#"401 {"__type":"MissingAuthenticationTokenException","message":"Only known producers may put: send `Authorization: Bearer <token>`, or sign the request (SigV4, service `firehose`)."}"#]]);
     world.check(token("views", "Bearer wrong"), expect![[r#"401 {"__type":"UnrecognizedClientException","message":"The bearer token belongs to no producer: see `producers` in the configuration."}"#]]);
     world.check(token("views", "Basic eDp5"), expect![[r#"401 {"__type":"IncompleteSignatureException","message":"Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. (Hashed with SHA-256 and encoded with Base64) Authorization=oCqWo2TpexL3+WNfMmEpQEAcH9njSQYPVUB4jREq8AE="}"#]]);
     world.check(token("clicks", "Bearer events-token"), expect![[r#"403 {"__type":"AccessDeniedException","message":"User: arn:aws:iam::123456789012:user/events is not authorized to perform: firehose:PutRecordBatch on resource: arn:aws:firehose:eu-west-1:123456789012:deliverystream/clicks because no identity-based policy allows the firehose:PutRecordBatch action"}"#]]);
@@ -610,8 +795,58 @@ fn puts_are_refused_while_draining() {
     let world = open_world();
     world.stopper.advance(Phase::Draining);
     let put = r#"{"DeliveryStreamName":"clicks","Record":{"Data":"YQ=="}}"#;
-    world.check(api("PutRecord", put), expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]]);
-    world.check(lines("clicks", "a\n"), expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]]);
+    world.check(
+        api("PutRecord", put),
+        expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]],
+    );
+    world.check(
+        lines("clicks", "a\n"),
+        expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]],
+    );
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_operation_and_answer() {
+    let world = open_world();
+    for _ in 0..3 {
+        world.call(api("ListDeliveryStreams", "{}")).await;
+    }
+    world.call(api("PutRecord", "{}")).await;
+    world.call(api("Nonsense", "{}")).await;
+    let count = |operation: &'static str, answer: &'static str| {
+        let request = PutRequest { operation, answer };
+        world.metrics.put_requests.get_or_create(&request).get()
+    };
+    assert_eq!(count("ListDeliveryStreams", "ok"), 3);
+    assert_eq!(count("PutRecord", "ValidationException"), 1);
+    assert_eq!(count("unknown", "UnknownOperationException"), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Bad input is the client's: it never is our failure, nor a panic.
+    #[test]
+    fn no_body_is_too_odd_for_an_answer(
+        operation in prop::sample::select(vec![
+            "PutRecord",
+            "PutRecordBatch",
+            "DescribeDeliveryStream",
+            "ListDeliveryStreams",
+            "ListTagsForDeliveryStream",
+            "CreateDeliveryStream",
+        ]),
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "[", "]", ":", ",", "\"", "\\", "null", "true", "1", "-1e99", " ", "x",
+            "\"DeliveryStreamName\"", "\"Record\"", "\"Records\"", "\"Data\"", "\"Limit\"",
+            "\"YQ==\"", "\"YQ\"", "\"\\u0041\"", "\"\\ud800\"", "\"nothing\"", "é", "{\"Data\":",
+        ]), 0..24),
+    ) {
+        let body: String = pieces.concat();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let answer = runtime.block_on(open_world().call(api(operation, body)));
+        prop_assert!(answer.starts_with("400 ") || answer.starts_with("200 "), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::header::EXPECT;
@@ -19,16 +19,54 @@ use crate::server::Incoming;
 
 /// How many bytes of bodies may be in memory at once, over all connections (L1). Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget {
+    bytes: Arc<Semaphore>,
+    /// Buffers of large bodies, to be used again: fresh ones cost as much as receiving the body.
+    spare: Arc<Mutex<Vec<BytesMut>>>,
+}
+
+/// What may lie spare: a few buffers, each for one full batch.
+const SPARE_BUFFERS_MAX: usize = 4;
+const SPARE_BUFFER_BYTES_MIN: usize = 256 * 1024;
+const SPARE_BUFFER_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 impl Budget {
     pub fn new(bytes: usize) -> Budget {
-        Budget(Arc::new(Semaphore::new(bytes)))
+        Budget {
+            bytes: Arc::new(Semaphore::new(bytes)),
+            spare: Arc::default(),
+        }
     }
 
     fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let count = u32::try_from(bytes).expect("L1: a body is far smaller than 4 GiB");
-        self.0.clone().try_acquire_many_owned(count).ok()
+        self.bytes.clone().try_acquire_many_owned(count).ok()
+    }
+
+    fn buffer(&self, bytes: usize) -> BytesMut {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = if SPARE_BUFFER_BYTES_MIN <= bytes {
+            spare.pop()
+        } else {
+            None
+        };
+        drop(spare);
+        let mut buffer = used.unwrap_or_default();
+        buffer.reserve(bytes);
+        buffer
+    }
+
+    /// Keeps the buffer for the next body, unless somebody still reads in it.
+    fn give_back(&self, bytes: Bytes) {
+        let Ok(mut buffer) = bytes.try_into_mut() else {
+            return;
+        };
+        buffer.clear();
+        let sizes = SPARE_BUFFER_BYTES_MIN..=SPARE_BUFFER_BYTES_MAX;
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if sizes.contains(&buffer.capacity()) && spare.len() < SPARE_BUFFERS_MAX {
+            spare.push(buffer);
+        }
     }
 }
 
@@ -49,6 +87,7 @@ pub enum Hashing {
 pub struct Payload {
     bytes: Bytes,
     sha256: Option<[u8; 32]>,
+    budget: Budget,
     _taken: OwnedSemaphorePermit,
 }
 
@@ -83,12 +122,13 @@ pub async fn read(
         return Err(ReadError::TooLarge);
     }
     let taken = budget.take(announced).ok_or(ReadError::Busy)?;
-    let arriving = gather(body, announced, hashing);
+    let arriving = gather(body, announced, budget, hashing);
     let arrived = timeout(limits::REQUEST_BODY_TIMEOUT, arriving).await;
     let (bytes, sha256) = arrived.map_err(|_| ReadError::Late)??;
     Ok(Payload {
         bytes,
         sha256,
+        budget: budget.clone(),
         _taken: taken,
     })
 }
@@ -119,6 +159,7 @@ pub async fn discard(head: &Parts, body: &mut Incoming) {
 async fn gather(
     body: &mut Incoming,
     announced: usize,
+    budget: &Budget,
     hashing: Hashing,
 ) -> Result<(Bytes, Option<[u8; 32]>), ReadError> {
     let mut hasher = match hashing {
@@ -127,33 +168,33 @@ async fn gather(
     };
     // Most bodies arrive in one piece, and are never copied.
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame.map_err(ReadError::Broken)?.into_data() else {
             continue;
         };
-        if announced < first.len() + rest.len() + chunk.len() {
+        if announced < first.len() + whole.len() + chunk.len() {
             return Err(ReadError::TooLarge);
         }
         if let Some(hasher) = &mut hasher {
             hasher.update(&chunk);
         }
-        if first.is_empty() && rest.is_empty() {
+        if first.is_empty() && whole.is_empty() {
             first = chunk;
             continue;
         }
-        if rest.is_empty() {
-            let exact = body.size_hint().exact();
-            let coming = exact.map_or(chunk.len(), |left| chunk.len() + left as usize);
-            rest.reserve(first.len() + coming);
-            rest.extend_from_slice(&std::mem::take(&mut first));
+        if whole.is_empty() {
+            // Without a length there is no telling: the buffer grows as it must.
+            let left = body.size_hint().exact().unwrap_or_default();
+            whole = budget.buffer(first.len() + chunk.len() + left as usize);
+            whole.extend_from_slice(&std::mem::take(&mut first));
         }
-        rest.extend_from_slice(&chunk);
+        whole.extend_from_slice(&chunk);
     }
-    let bytes = if rest.is_empty() {
+    let bytes = if whole.is_empty() {
         first
     } else {
-        rest.freeze()
+        whole.freeze()
     };
     Ok((bytes, hasher.map(|hasher| hasher.finalize().into())))
 }
@@ -170,6 +211,12 @@ impl Payload {
     }
 }
 
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.budget.give_back(std::mem::take(&mut self.bytes));
+    }
+}
+
 impl Deref for Payload {
     type Target = [u8];
 
@@ -182,5 +229,80 @@ impl fmt::Debug for Payload {
     /// No record's bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn in_pieces(pieces: &[&[u8]]) -> Incoming {
+        let frames: Vec<_> = pieces
+            .iter()
+            .map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece))))
+            .collect();
+        StreamBody::new(stream::iter(frames)).boxed_unsync()
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_the_body_in_one() {
+        let budget = Budget::default();
+        let whole = read(&mut in_pieces(&[b"abc"]), &budget, Hashing::Sha256)
+            .await
+            .unwrap();
+        let pieces = &mut in_pieces(&[b"a", b"", b"b", b"c"]);
+        let pieces = read(pieces, &budget, Hashing::Sha256).await.unwrap();
+        assert_eq!(&*pieces, b"abc");
+        assert_eq!(*pieces, *whole);
+        assert_eq!(pieces.sha256(), whole.sha256());
+        assert_eq!(pieces.sha256()[..4], [0xba, 0x78, 0x16, 0xbf]);
+        let nothing = read(&mut in_pieces(&[]), &budget, Hashing::Sha256)
+            .await
+            .unwrap();
+        assert_eq!(&*nothing, b"");
+        assert_eq!(nothing.sha256()[..4], [0xe3, 0xb0, 0xc4, 0x42]);
+    }
+
+    #[tokio::test]
+    async fn a_large_buffer_is_used_again_and_holds_nothing_of_the_last_body() {
+        let budget = Budget::default();
+        let large = vec![b'x'; SPARE_BUFFER_BYTES_MIN];
+        let first = read(&mut in_pieces(&[&large, b"y"]), &budget, Hashing::Unneeded).await;
+        let held = first.as_ref().unwrap().bytes().clone();
+        drop(first);
+        assert_eq!(
+            budget.spare.lock().unwrap().len(),
+            0,
+            "somebody still reads in it"
+        );
+        drop(held);
+        drop(read(&mut in_pieces(&[&large, b"y"]), &budget, Hashing::Unneeded).await);
+        assert_eq!(budget.spare.lock().unwrap().len(), 1);
+        let again = read(&mut in_pieces(&[&large, b"z"]), &budget, Hashing::Unneeded).await;
+        assert_eq!(budget.spare.lock().unwrap().len(), 0);
+        assert_eq!(again.unwrap()[large.len() - 1..], *b"xz");
+    }
+
+    #[tokio::test]
+    async fn the_budget_counts_what_is_held() {
+        let budget = Budget::new(6);
+        let read = async |text: &'static str| {
+            read(
+                &mut crate::server::incoming(text),
+                &budget,
+                Hashing::Unneeded,
+            )
+            .await
+        };
+        let first = read("abcd").await.unwrap();
+        assert!(matches!(read("abc").await, Err(ReadError::Busy)));
+        let second = read("ab").await.unwrap();
+        drop(first);
+        assert!(read("abcd").await.is_ok());
+        drop(second);
     }
 }

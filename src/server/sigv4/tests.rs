@@ -277,6 +277,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn no_authorization_is_too_odd_to_be_refused(
+        credential in "[a-zA-Z0-9/é%]{0,40}",
+        date in "([0-9TZ]{0,17}|20150830T123600Z|[ -~]{0,30})",
+        headers in "[a-z;:-]{0,20}",
+        rest in "[ -~]{0,40}",
+    ) {
+        let escaped = |text: &str| {
+            let mut query = String::new();
+            for byte in text.bytes() {
+                query += &format!("%{byte:02X}");
+            }
+            query
+        };
+        let header = Request::post("/")
+            .header("authorization", format!(
+                "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={headers}, Signature=0{rest}"
+            ).replace('é', "e"))
+            .header("x-amz-date", date.trim());
+        let query = format!(
+            "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={}\
+             &X-Amz-SignedHeaders={}&X-Amz-Signature={}&X-Amz-Expires=60",
+            escaped(&credential), escaped(&date), escaped(&headers), escaped(&rest),
+        );
+        for request in [header, Request::post(query)] {
+            let request = request.body(Vec::new()).unwrap();
+            prop_assert!(verify(&request, NOW, "firehose").is_err());
+        }
+    }
+}
+
 /// A good request, altered; the answer that the client gets.
 #[track_caller]
 fn check_altered(alter: impl FnOnce(&mut Request<Vec<u8>>), expected: Expect) {
@@ -297,6 +329,7 @@ fn check_at(
         Err(refusal) => {
             let text = refusal.to_string();
             let first = text.lines().next().unwrap_or_default();
+            let first = first.split(" Check your AWS").next().unwrap_or_default();
             format!("{}: {first}", refusal.exception())
         }
     });
@@ -328,13 +361,13 @@ fn a_signature_that_is_not_right_is_refused_in_awss_words() {
     check_altered(
         |it| it.body_mut().push(b'x'),
         expect![
-            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided."
         ],
     );
     check_altered(
         replace_in_authorization("Signature=", "Signature=0"),
         expect![
-            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided."
         ],
     );
     check_altered(
@@ -398,7 +431,7 @@ fn a_signature_that_is_not_right_is_refused_in_awss_words() {
     check_altered(
         set("x-amz-date", "20150830T123601Z"),
         expect![
-            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided."
         ],
     );
     check_altered(
@@ -501,7 +534,7 @@ fn a_presigned_request_is_good_for_as_long_as_it_says() {
         NOW,
         query("Expires=900", "Expires=901"),
         expect![
-            "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+            "InvalidSignatureException: The request signature we calculated does not match the signature you provided."
         ],
     );
     check_at(

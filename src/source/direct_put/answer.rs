@@ -1,7 +1,7 @@
 //! Answers: JSON bodies, and exceptions as AWS writes them.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -154,6 +154,16 @@ pub(super) fn unknown_token() -> Exception {
     Exception::new(Kind::Signature("UnrecognizedClientException"), message)
 }
 
+/// The plain endpoint's `Missing Authentication Token`.
+pub(super) fn unsigned() -> Exception {
+    let message = "Only known producers may put: send `Authorization: Bearer <token>`, or sign the \
+                   request (SigV4, service `firehose`).";
+    Exception::new(
+        Kind::Signature("MissingAuthenticationTokenException"),
+        message,
+    )
+}
+
 const WHERE: &str = "The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, \
                      one a line, to `POST /v1/streams/{name}/records`.";
 
@@ -206,6 +216,10 @@ pub(super) fn response(answered: Answered, style: Style, request_id: Uuid) -> Re
         }
         Kind::NotPost => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        // HTTP wants to know how to do better.
+        Kind::Signature(_) if style == Style::Plain => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // The rest of the body is still on its way and nobody will read it.
         Kind::BodyTooLarge | Kind::BodyLate => {

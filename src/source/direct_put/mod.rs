@@ -36,6 +36,7 @@ use crate::model::{DirectoryId, StreamDescription, StreamName};
 use crate::outside::stop::{Phase, Stop};
 use crate::outside::{Clock, Dice};
 use crate::server::body::{self, Budget, Hashing, Payload};
+use crate::server::sigv4::Refusal;
 use crate::server::{Caller, Incoming, Producers, Request, Response, Service};
 use crate::telemetry::{Metrics, happened};
 use answer::{Answered, Exception, Kind, Style};
@@ -150,10 +151,12 @@ impl DirectPut {
             let payload = body::read(body, &self.budget, Hashing::Unneeded).await?;
             return Ok((caller, payload));
         }
-        let claim = self
-            .producers
-            .verifier(SERVICE)
-            .claim(head, self.clock.now())?;
+        let verifier = self.producers.verifier(SERVICE);
+        let claim = verifier.claim(head, self.clock.now());
+        let claim = claim.map_err(|refusal| match (bearer, refusal) {
+            (Bearer::Taken, Refusal::Missing) => answer::unsigned(),
+            (Bearer::Taken | Bearer::Refused, refusal) => refusal.into(),
+        })?;
         let payload = body::read(body, &self.budget, Hashing::Sha256).await?;
         let caller = claim.prove(head, payload.sha256())?;
         Ok((caller, payload))

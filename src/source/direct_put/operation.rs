@@ -82,7 +82,7 @@ impl DirectPut {
         validate::list(&asked)?;
         let limit = asked
             .limit
-            .map_or(LIST_LIMIT_DEFAULT, |limit| limit as usize);
+            .map_or(LIST_LIMIT_DEFAULT, |limit| limit.0 as usize);
         let after = asked.exclusive_start_delivery_stream_name.as_deref();
         // Direct put is the only type that streams here have.
         let wanted = asked

@@ -12,7 +12,7 @@ use std::ops::Deref;
 use base64_simd::STANDARD;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::model::{RecordsBuilder, limits};
 use crate::source::direct_put::answer::{Exception, Kind};
@@ -47,7 +47,7 @@ pub(super) struct Entry<'a> {
 pub(super) struct Describe<'a> {
     #[serde(borrow)]
     pub delivery_stream_name: Option<Text<'a>>,
-    pub limit: Option<i64>,
+    pub limit: Option<Integer>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ pub(super) struct List<'a> {
     pub delivery_stream_type: Option<Text<'a>>,
     #[serde(borrow)]
     pub exclusive_start_delivery_stream_name: Option<Text<'a>>,
-    pub limit: Option<i64>,
+    pub limit: Option<Integer>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ pub(super) struct List<'a> {
 pub(super) struct ListTags<'a> {
     #[serde(borrow)]
     pub delivery_stream_name: Option<Text<'a>>,
-    pub limit: Option<i64>,
+    pub limit: Option<Integer>,
 }
 
 /// Whatever names a stream.
@@ -85,6 +85,34 @@ impl Deref for Text<'_> {
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Integer(pub i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Integer, D::Error> {
+        struct Numbers;
+
+        impl Visitor<'_> for Numbers {
+            type Value = Integer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Integer, E> {
+                Ok(Integer(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Integer, E> {
+                // Whatever does not fit is past every limit all the same.
+                Ok(Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+        }
+
+        from.deserialize_any(Numbers)
     }
 }
 
@@ -205,7 +233,9 @@ pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Exceptio
     let parsed = serde_json::from_slice(body);
     let Structure(asked) = parsed.map_err(|error| {
         let mut message = match error.classify() {
-            serde_json::error::Category::Data => error.to_string(),
+            serde_json::error::Category::Data => {
+                error.to_string().replacen("invalid type: ", "Found ", 1)
+            }
             serde_json::error::Category::Syntax
             | serde_json::error::Category::Eof
             | serde_json::error::Category::Io => format!("The body is not JSON: {error}"),
@@ -220,7 +250,7 @@ pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Exceptio
     Ok(asked)
 }
 
-const MESSAGE_CHARACTERS_MAX: usize = 300;
+const MESSAGE_CHARACTERS_MAX: usize = 200;
 
 pub(super) fn put_record(body: &[u8]) -> Result<PutRecord<'_>, Exception> {
     let asked: PutRecord = json(body)?;

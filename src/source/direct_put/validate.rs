@@ -6,7 +6,7 @@
 use crate::model::limits;
 use crate::source::direct_put::answer::{Exception, Kind};
 use crate::source::direct_put::parse::{
-    Blob, Describe, Entry, List, ListTags, PutRecord, PutRecordBatch, Structure,
+    Blob, Describe, Entry, Integer, List, ListTags, PutRecord, PutRecordBatch, Structure,
 };
 
 /// AWS reports no more than ten.
@@ -61,8 +61,10 @@ impl Violations {
         }
     }
 
-    fn limit(&mut self, limit: Option<i64>, most: i64) {
-        let Some(limit) = limit else { return };
+    fn limit(&mut self, limit: Option<Integer>, most: i64) {
+        let Some(Integer(limit)) = limit else {
+            return;
+        };
         if limit < 1 {
             self.add("limit", "Member must have value greater than or equal to 1");
         }
