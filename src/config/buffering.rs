@@ -12,6 +12,7 @@ use crate::model::limits::{
 };
 use crate::model::{BufferingHints, ByteSize};
 
+pub static ALL: [&Keys; 2] = [&DEFAULTS, &BUFFERING];
 static DEFAULTS: Keys = Keys {
     known: &["buffering"],
     later: &[],

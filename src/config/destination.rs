@@ -8,12 +8,13 @@ use super::profiles;
 use super::reading::{Block, Keys, Told, with_nearest};
 use crate::aws::Profile;
 use crate::model::{Compression, DestinationDescription};
-use crate::objects::key::KeyTemplate;
+use crate::objects::key::{Field, KeyTemplate};
 use crate::objects::store::{directory, s3};
 use crate::sink::objects::{Place, Settings};
 use crate::telemetry::Chain;
 
 const ALTERNATIVES: [&str; 2] = ["s3", "directory"];
+pub static ALL: [&Keys; 3] = [&DESTINATION, &S3, &DIRECTORY];
 static DESTINATION: Keys = Keys {
     known: &ALTERNATIVES,
     later: &[
@@ -158,8 +159,12 @@ fn objects(block: &Block<'_>) -> Result<Objects, Told> {
         time_zone.as_deref(),
     );
     let keys = keys.map_err(|error| {
-        let message = Chain(&error).to_string();
-        block.wrong(culprit(&message), Wrong::new(message))
+        let key = match error.field() {
+            Field::Prefix => "prefix",
+            Field::ErrorOutputPrefix => "error_output_prefix",
+            Field::TimeZone => "time_zone",
+        };
+        block.wrong(key, Wrong::new(Chain(&error).to_string()))
     });
     Ok(Objects {
         keys: keys?,
@@ -168,17 +173,6 @@ fn objects(block: &Block<'_>) -> Result<Objects, Told> {
         error_output_prefix,
         time_zone,
     })
-}
-
-/// Which of the three texts Firehose's message is about.
-fn culprit(message: &str) -> &'static str {
-    if message.contains("ErrorOutputPrefix") && !message.starts_with("Prefix") {
-        "error_output_prefix"
-    } else if message.to_lowercase().contains("time zone") {
-        "time_zone"
-    } else {
-        "prefix"
-    }
 }
 
 fn compression(block: &Block<'_>) -> Result<Compression, Told> {

@@ -9,6 +9,7 @@ use super::settings::Listen;
 use crate::model::Secret;
 use crate::server;
 
+pub static ALL: [&Keys; 4] = [&LISTEN, &FIREHOSE, &ADMIN, &TLS];
 static LISTEN: Keys = Keys {
     known: &["firehose", "admin"],
     later: &[],

@@ -32,6 +32,7 @@ mod settings;
 mod streams;
 mod yaml;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use layers::Sources;
@@ -92,6 +93,23 @@ pub fn load(sources: &Sources, surroundings: &Surroundings) -> Result<Loaded, Pr
         }),
         Ok(_) | Err(Told) => Err(Problems::new(notes.problems)),
     }
+}
+
+/// Every key that a configuration can have, for the tests of the reference.
+pub fn known_keys() -> BTreeSet<&'static str> {
+    let sections = [
+        &[&KEYS][..],
+        &sections::ALL,
+        &listen::ALL,
+        &producers::ALL,
+        &profiles::ALL,
+        &buffering::ALL,
+        &destination::ALL,
+        &streams::ALL,
+        &secret::ALL,
+    ];
+    let blocks = sections.into_iter().flatten();
+    blocks.flat_map(|keys| keys.known).copied().collect()
 }
 
 fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {

@@ -10,6 +10,7 @@ use super::reading::{Block, Keys, Told};
 use crate::model::{Secret, StreamName};
 use crate::server::{Identity, Producer, StreamPattern};
 
+pub static ALL: [&Keys; 1] = [&PRODUCER];
 static PRODUCER: Keys = Keys {
     known: &["access_key_id", "secret_access_key", "token", "streams"],
     later: &[],

@@ -6,6 +6,7 @@ use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
 use crate::aws::{AssumeRole, Checksums, Credentials, Profile};
 
+pub static ALL: [&Keys; 2] = [&PROFILE, &ASSUME_ROLE];
 static PROFILE: Keys = Keys {
     known: &[
         "region",

@@ -15,6 +15,7 @@ use crate::model::{ByteSize, limits};
 use crate::outside::stop;
 use crate::telemetry::logging;
 
+pub static ALL: [&Keys; 4] = [&STORAGE, &IDENTITY, &SHUTDOWN, &LOG];
 static STORAGE: Keys = Keys {
     known: &["directory", "max_size", "retention"],
     later: &[],

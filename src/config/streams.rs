@@ -13,6 +13,7 @@ use crate::model::{BufferingHints, StreamDescription, StreamName, Timestamp};
 use crate::pipeline;
 use crate::sink::objects::Place;
 
+pub static ALL: [&Keys; 1] = [&STREAM];
 static STREAM: Keys = Keys {
     known: &["source", "buffering", "destination"],
     later: &[
