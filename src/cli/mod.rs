@@ -6,6 +6,7 @@
 
 mod check;
 mod exit;
+mod put;
 mod run;
 
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use crate::outside::Surroundings;
 /// once they are on disk, and delivers them in batches to S3 or a directory.
 #[derive(Debug, Parser)]
 #[command(name = "standpipe", version, after_help = exit::EXIT_CODES)]
-#[command(propagate_version = true, disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,6 +34,7 @@ pub struct Arguments {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Put(put::Put),
 }
 
 /// Where the configuration is.
@@ -50,6 +52,11 @@ struct Configuration {
 }
 
 impl Configuration {
+    /// Whether the user said where to look.
+    fn is_named(&self) -> bool {
+        !self.paths.is_empty() || !self.set.is_empty()
+    }
+
     fn load(&self, surroundings: &Surroundings) -> Result<Loaded, Problems> {
         let sources = Sources {
             paths: self.paths.clone(),
@@ -78,6 +85,7 @@ pub fn main() -> Exit {
     let outcome = match &arguments.command {
         Command::Run(run) => run.run(&surroundings),
         Command::Check(check) => check.run(&surroundings),
+        Command::Put(put) => put.run(&surroundings),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

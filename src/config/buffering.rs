@@ -111,7 +111,8 @@ fn check_interval(block: &Block<'_>, written: &Written) -> Result<(), Told> {
         FIREHOSE_BUFFER_INTERVAL_MIN
     };
     let (reason, hint) = if *interval < least {
-        let hint = "60s to 900s; `low_latency: true` beside it allows 0s to 59s, at the price of                     many small objects";
+        let hint =
+            "60s to 900s; `low_latency: true` beside it allows 0s to 59s: many small objects";
         (at_least(least.as_secs()), hint)
     } else if FIREHOSE_BUFFER_INTERVAL_MAX < *interval {
         let hint = if is_low { "0s to 900s" } else { "60s to 900s" };

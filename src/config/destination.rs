@@ -1,7 +1,5 @@
 //! A stream's `destination`: exactly one place, and how objects there are called and packed.
 
-use std::path::PathBuf;
-
 use super::kind::{ANY_TEXT, BUCKET, PATH, TEXT};
 use super::problem::Wrong;
 use super::profiles;
@@ -77,29 +75,39 @@ pub fn read(
         return Err(stream.missing("destination"));
     }
     let block = stream.block("destination", &DESTINATION)?;
-    let (alternative, entry) = block.one_of(&ALTERNATIVES)?;
-    if alternative == "s3" {
-        let block = block.open_entry(entry, &S3)?;
-        let bucket = block.required("bucket", &BUCKET);
-        let profile = profiles.as_ref().map_err(|told| *told);
-        let profile = profile.and_then(|known| profile_of(&block, known));
-        let objects = objects(&block);
-        let bucket = bucket?;
-        let url = format!("s3://{bucket}/");
-        let place = Place::S3(s3::Settings {
-            bucket: bucket.clone(),
-            profile: profile?,
-        });
-        Ok(objects?.at(place, bucket, url))
-    } else {
-        let block = block.open_entry(entry, &DIRECTORY)?;
-        let path: Result<PathBuf, Told> = block.required("path", &PATH);
-        let objects = objects(&block);
-        let path = path?;
-        let shown = path.display().to_string();
-        let place = Place::Directory(directory::Settings { path });
-        Ok(objects?.at(place, shown.clone(), shown))
+    // Each that stands there is read, so that nothing is told only at the second attempt.
+    let s3 = block.block_if_given("s3", &S3);
+    let s3 = s3.and_then(|block| block.map(|block| in_s3(&block, profiles)).transpose());
+    let directory = block.block_if_given("directory", &DIRECTORY);
+    let directory = directory.and_then(|block| block.map(|block| in_directory(&block)).transpose());
+    block.one_of(&ALTERNATIVES)?;
+    match (s3?, directory?) {
+        (Some(destination), None) | (None, Some(destination)) => Ok(destination),
+        (None, None) | (Some(_), Some(_)) => unreachable!("`one_of` saw exactly one"),
     }
+}
+
+fn in_s3(block: &Block<'_>, profiles: &Result<Vec<Profile>, Told>) -> Result<Destination, Told> {
+    let bucket = block.required("bucket", &BUCKET);
+    let profile = profiles.as_ref().map_err(|told| *told);
+    let profile = profile.and_then(|known| profile_of(block, known));
+    let objects = objects(block);
+    let bucket = bucket?;
+    let url = format!("s3://{bucket}/");
+    let place = Place::S3(s3::Settings {
+        bucket: bucket.clone(),
+        profile: profile?,
+    });
+    Ok(objects?.at(place, bucket, url))
+}
+
+fn in_directory(block: &Block<'_>) -> Result<Destination, Told> {
+    let path = block.required("path", &PATH);
+    let objects = objects(block);
+    let path = path?;
+    let shown = path.display().to_string();
+    let place = Place::Directory(directory::Settings { path });
+    Ok(objects?.at(place, shown.clone(), shown))
 }
 
 fn profile_of(block: &Block<'_>, known: &[Profile]) -> Result<Profile, Told> {

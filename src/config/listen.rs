@@ -50,12 +50,7 @@ pub fn read(root: &Block<'_>) -> Result<Listen, Told> {
         && firehose.address == admin.address
         && admin.address.port() != 0
     {
-        let wrong = Wrong::new(format!(
-            "`{}` is `listen.firehose`'s already",
-            admin.address
-        ));
-        let admin = block.block("admin", &ADMIN)?;
-        admin.wrong("address", wrong);
+        report_shared_address(&block, admin.address)?;
     }
     let (admin, admin_token) = admin?;
     Ok(Listen {
@@ -63,6 +58,18 @@ pub fn read(root: &Block<'_>) -> Result<Listen, Told> {
         admin,
         admin_token,
     })
+}
+
+/// Told where an address was written; the other may be a default.
+fn report_shared_address(block: &Block<'_>, address: SocketAddr) -> Result<(), Told> {
+    let firehose = block.block("firehose", &FIREHOSE)?;
+    let admin = block.block("admin", &ADMIN)?;
+    let (written, other) = match admin.entry("address") {
+        Some(_) => (admin, firehose),
+        None => (firehose, admin),
+    };
+    let what = format!("`{address}` is `{}`'s already", other.at("address"));
+    Err(written.wrong("address", Wrong::new(what)))
 }
 
 fn admin(block: &Block<'_>) -> Result<(server::Settings, Option<Secret>), Told> {

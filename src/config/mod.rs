@@ -38,6 +38,7 @@ use std::path::PathBuf;
 pub use layers::Sources;
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems, Wrong};
+pub use profiles::plain_profile;
 pub use reading::Said;
 pub use settings::{Identity, Listen, Settings, Stream};
 

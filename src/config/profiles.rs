@@ -43,7 +43,7 @@ pub fn read(root: &Block<'_>) -> Result<Vec<Profile>, Told> {
         .collect::<Result<Vec<_>, Told>>()?;
     let has_default = profiles.iter().any(|profile| profile.name == DEFAULT);
     if !has_default && let Some((variable, region)) = region_of_surroundings(root) {
-        profiles.push(bare(DEFAULT, region));
+        profiles.push(plain_profile(DEFAULT, &region));
         let place = Place::variable(variable);
         root.reading.say(
             &place,
@@ -54,10 +54,11 @@ pub fn read(root: &Block<'_>) -> Result<Vec<Profile>, Told> {
     Ok(profiles)
 }
 
-fn bare(name: &str, region: String) -> Profile {
+/// AWS itself, with whatever credentials the SDK finds.
+pub fn plain_profile(name: &str, region: &str) -> Profile {
     Profile {
         name: name.to_owned(),
-        region,
+        region: region.to_owned(),
         endpoint: None,
         path_style: false,
         checksums: Checksums::default(),
@@ -88,7 +89,7 @@ fn profile(block: &Block<'_>, name: &str) -> Result<Profile, Told> {
         credentials: credentials?,
         assume_role: assume_role?,
         ca_pem: ca_pem?,
-        ..bare(name, String::new())
+        ..plain_profile(name, "")
     })
 }
 

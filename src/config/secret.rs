@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::kind::{Kind, PATH, TEXT};
 use super::node::{Content, Entry};
+use super::place::Origin;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
 use crate::model::Secret;
@@ -40,10 +41,13 @@ impl Block<'_> {
         let place = &entry.value.place;
         let secret = match &entry.value.content {
             Content::Scalar(text) => {
-                let wrong = Wrong::new("the secret stands in the open");
-                let hint = "keep it in a file, an environment variable or a systemd credential: \
-                            `{ file: PATH }`, `{ env: NAME }`, `{ credential: NAME }`";
-                self.reading.warn(place, &self.at(key), wrong.hint(hint));
+                // A variable of ours is as good as one of the user's.
+                if !matches!(*place.origin, Origin::Environment(_)) {
+                    let wrong = Wrong::new("the secret stands in the open");
+                    let hint = "write where it is: `{ file: PATH }`, `{ env: NAME }` or \
+                                `{ credential: NAME }` (systemd)";
+                    self.reading.warn(place, &self.at(key), wrong.hint(hint));
+                }
                 text.clone()
             }
             Content::Nothing | Content::List(_) | Content::Block(_) => {

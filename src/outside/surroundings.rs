@@ -71,6 +71,11 @@ impl Surroundings {
         String::from_utf8(self.read(path)?).map_err(not_text)
     }
 
+    /// A file of any size, to be read bit by bit.
+    pub fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(fs::File::open(self.folder.join(path))?))
+    }
+
     /// The `*.yaml` files directly in `folder`, sorted by name.
     pub fn yaml_files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();

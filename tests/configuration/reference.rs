@@ -1,0 +1,79 @@
+//! `delivery.yaml` is the reference: each of its commented blocks is true.
+
+use std::fmt::Write;
+use std::fs;
+
+use crate::world::World;
+
+/// Everything that the reference's secrets and files name.
+fn reference(text: String) -> World {
+    World::default()
+        .file("delivery.yaml", text)
+        .file("tls.crt", "x")
+        .file("tls.key", "x")
+        .file("ca.crt", "-----BEGIN CERTIFICATE-----")
+        .file("secrets/web", "s")
+        .file("run/events-token", "t")
+        .variable("CREDENTIALS_DIRECTORY", "run")
+        .variable("ADMIN_TOKEN", "t")
+        .variable("MINIO_SECRET", "s")
+        .variable("MINIO_SESSION_TOKEN", "s")
+}
+
+/// The text with the chosen `#: ` blocks taken in; a block is a run of such lines.
+fn uncommented(text: &str, is_chosen: impl Fn(usize) -> bool) -> (String, usize) {
+    let (mut out, mut blocks, mut inside) = (String::new(), 0, false);
+    for line in text.lines() {
+        let reference = line.strip_prefix("#:");
+        if reference.is_some() && !inside {
+            blocks += 1;
+        }
+        inside = reference.is_some();
+        match reference {
+            Some(rest) if is_chosen(blocks - 1) => {
+                let rest = rest.strip_prefix(' ').unwrap_or(rest);
+                writeln!(out, "{rest}").unwrap();
+            }
+            _ => writeln!(out, "{line}").unwrap(),
+        }
+    }
+    (out, blocks)
+}
+
+#[test]
+fn the_reference_in_delivery_yaml_is_true_block_by_block_and_as_a_whole() {
+    let text = fs::read_to_string("delivery.yaml").unwrap();
+    let (plain, blocks) = uncommented(&text, |_| false);
+    assert_eq!(plain, text);
+    assert!(10 <= blocks, "the reference has shrunk to {blocks} blocks");
+    World::default()
+        .file("delivery.yaml", text.clone())
+        .load()
+        .expect("a fresh clone runs");
+    for block in 0..blocks {
+        let (text, _) = uncommented(&text, |index| index == block);
+        // A stream alone names a profile that another block defines.
+        let with_profiles = text.contains("\n        profile: minio");
+        let text = if with_profiles {
+            format!("{text}\naws: {{ minio: {{ region: eu-west-1 }} }}\n")
+        } else {
+            text
+        };
+        if let Err(problems) = reference(text).load() {
+            panic!("block {block}: {problems}");
+        }
+    }
+    let (whole, _) = uncommented(&text, |_| true);
+    if let Err(problems) = reference(whole).load() {
+        panic!("{problems}");
+    }
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let text = fs::read_to_string("delivery.yaml").unwrap();
+    for key in standpipe::config::known_keys() {
+        let written = text.contains(&format!("{key}:"));
+        assert!(written, "`{key}` is not in the reference");
+    }
+}

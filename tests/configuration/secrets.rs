@@ -1,0 +1,106 @@
+//! Secrets: where they come from, and that nobody sees them.
+
+use expect_test::expect;
+
+use crate::world::{STREAM, World};
+
+#[test]
+fn secrets_come_from_files_variables_and_credentials_and_are_never_shown() {
+    let producers = |secret: &str| {
+        format!(
+            "producers: {{ web: {{ access_key_id: AKIA, secret_access_key: {secret}, streams: demo }} }}\n{STREAM}"
+        )
+    };
+    let world = |secret: &str| World::default().file("delivery.yaml", producers(secret));
+    world("{ file: secrets/web }")
+        .file("secrets/web", "hunter2\n")
+        .check(expect![[r#"
+            producers.web.access_key_id = AKIA (delivery.yaml:1:36)
+            producers.web.secret_access_key.file = secrets/web (delivery.yaml:1:69)
+            producers.web.secret_access_key = [secret] (delivery.yaml:1:61)
+            producers.web.streams = demo (delivery.yaml:1:93)
+            streams.demo.source = direct_put (delivery.yaml:2:28)
+            streams.demo.destination.directory.path = out (delivery.yaml:2:74)
+        "#]]);
+    world("{ env: WEB }")
+        .variable("WEB", "hunter2")
+        .check(expect![[r#"
+            producers.web.access_key_id = AKIA (delivery.yaml:1:36)
+            producers.web.secret_access_key.env = WEB (delivery.yaml:1:68)
+            producers.web.secret_access_key = [secret] (delivery.yaml:1:61)
+            producers.web.streams = demo (delivery.yaml:1:84)
+            streams.demo.source = direct_put (delivery.yaml:2:28)
+            streams.demo.destination.directory.path = out (delivery.yaml:2:74)
+        "#]]);
+    world("{ credential: web }")
+        .file("run/web", "hunter2")
+        .variable("CREDENTIALS_DIRECTORY", "run")
+        .check(expect![[r#"
+            producers.web.access_key_id = AKIA (delivery.yaml:1:36)
+            producers.web.secret_access_key.credential = web (delivery.yaml:1:75)
+            producers.web.secret_access_key = [secret] (delivery.yaml:1:61)
+            producers.web.streams = demo (delivery.yaml:1:91)
+            streams.demo.source = direct_put (delivery.yaml:2:28)
+            streams.demo.destination.directory.path = out (delivery.yaml:2:74)
+        "#]]);
+    world("hunter2").check(expect![[r#"
+        producers.web.access_key_id = AKIA (delivery.yaml:1:36)
+        producers.web.secret_access_key = [secret] (delivery.yaml:1:61)
+        producers.web.streams = demo (delivery.yaml:1:79)
+        streams.demo.source = direct_put (delivery.yaml:2:28)
+        streams.demo.destination.directory.path = out (delivery.yaml:2:74)
+        warning: producers.web.secret_access_key: the secret stands in the open
+    "#]]);
+    world("{ file: nowhere }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:69  producers.web.secret_access_key.file: the file `nowhere` cannot be read: No such file or directory (os error 2)
+    "#]]);
+    world("{ file: empty }")
+        .file("empty", "\n")
+        .check(expect![[r#"
+            delivery.yaml has 1 problem
+              delivery.yaml:1:61  producers.web.secret_access_key: the secret is empty
+        "#]]);
+    world("{ env: UNSET }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:68  producers.web.secret_access_key.env: the environment variable `UNSET` is not set
+    "#]]);
+    world("{ credential: web }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:75  producers.web.secret_access_key.credential: there is no `$CREDENTIALS_DIRECTORY`
+            hint: systemd sets it: `LoadCredential=NAME:PATH` in the unit
+    "#]]);
+    world("{ credential: ../web }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:75  producers.web.secret_access_key.credential: `../web` is not a credential's name
+    "#]]);
+    world("{ file: a, env: B }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:42  producers.web.secret_access_key: needs exactly one of file, env, credential; found file and env
+    "#]]);
+    world("{ vault: a }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:63  producers.web.secret_access_key.vault: unknown key
+            hint: allowed here: file, env, credential
+    "#]]);
+    world("[hunter2]").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:61  producers.web.secret_access_key: expected a block of keys, found a list
+            hint: its keys: file, env, credential
+    "#]]);
+}
+
+#[test]
+fn a_secrets_file_loses_its_last_newline_only() {
+    for (text, secret) in [
+        ("a\n", "a"),
+        ("a\r\n", "a"),
+        ("a\n\n", "a\n"),
+        (" a ", " a "),
+    ] {
+        let yaml = format!("listen: {{ admin: {{ token: {{ file: t }} }} }}\n{STREAM}");
+        let world = World::default().file("delivery.yaml", yaml).file("t", text);
+        let token = world.load().unwrap().settings.listen.admin_token.unwrap();
+        assert_eq!(token.reveal(), secret);
+    }
+}
