@@ -11,8 +11,8 @@ use crate::model::limits::{
     FIREHOSE_PUT_BYTES_MAX, FIREHOSE_RECORD_BYTES_MAX, FIREHOSE_RECORDS_PER_PUT_MAX,
 };
 
-/// Read at once from a file: about one batch.
-const READ_BYTES: usize = 1024 * 1024;
+/// Read at once from a file: one batch.
+const READ_BYTES: usize = FIREHOSE_PUT_BYTES_MAX;
 
 pub struct Batches<R> {
     reader: BufReader<R>,
@@ -51,13 +51,11 @@ impl<R: Read> Batches<R> {
             if nothing_waits && !batch.is_empty() {
                 break;
             }
-            let line = match self.next_line() {
-                Ok(None) => break,
-                Ok(Some(line)) => Ok(line),
-                Err(error) if batch.is_empty() => return Err(error),
-                Err(error) => Err(error),
+            let Some(line) = self.next_line().transpose() else {
+                break;
             };
             match line {
+                Err(error) if batch.is_empty() => return Err(error),
                 Ok(line) if bytes + line.len() <= FIREHOSE_PUT_BYTES_MAX => {
                     bytes += line.len();
                     batch.push(line);
@@ -133,25 +131,24 @@ mod tests {
     fn a_batch_holds_500_records_and_4_mebibytes() {
         check(&line(10).repeat(500), expect!["500/5000"]);
         check(&line(10).repeat(501), expect!["500/5000 1/10"]);
-        // Four of these are 4 MiB to the byte; what is waiting to be read may end a batch sooner.
-        let batch = [line(524_288).repeat(7), line(524_289)].concat();
-        let bytes = |input: Vec<u8>| {
-            let mut batches = Batches::of(&input[..]);
-            batches
-                .next()
-                .unwrap()
-                .iter()
-                .map(Bytes::len)
-                .sum::<usize>()
-        };
-        assert!(bytes(batch) <= FIREHOSE_PUT_BYTES_MAX);
+        check(&line(524_288).repeat(8), expect!["8/4194304"]);
+        check(
+            &[line(524_288).repeat(7), line(524_289)].concat(),
+            expect!["7/3670016 1/524289"],
+        );
     }
 
     #[test]
     fn a_line_at_the_limit_is_a_record_and_one_past_it_is_none() {
         check(&line(FIREHOSE_RECORD_BYTES_MAX), expect!["1/1024000"]);
-        check(&line(FIREHOSE_RECORD_BYTES_MAX + 1), expect!["line 1 is longer than the 1,024,000 bytes that a record can have"]);
+        check(
+            &line(FIREHOSE_RECORD_BYTES_MAX + 1),
+            expect!["line 1 is longer than the 1,024,000 bytes that a record can have"],
+        );
         let after_a_good_one = [line(2), line(FIREHOSE_RECORD_BYTES_MAX + 1)].concat();
-        check(&after_a_good_one, expect!["1/2 line 2 is longer than the 1,024,000 bytes that a record can have"]);
+        check(
+            &after_a_good_one,
+            expect!["1/2 line 2 is longer than the 1,024,000 bytes that a record can have"],
+        );
     }
 }
