@@ -14,6 +14,7 @@ pub use open::{Doors, OpenError, Stores};
 
 /// Where a stream's objects go.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each stream")]
 pub enum Place {
     S3(s3::Settings),
     Directory(directory::Settings),

@@ -15,13 +15,14 @@ use crate::outside::{Clock, Dice};
 /// The doors that stores go through. A test gives a world of its own.
 pub struct Doors {
     /// A disk rooted at a path.
-    pub disk: Box<dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync>,
+    pub disk: Box<OpenDisk>,
     pub http: Box<OpenHttp>,
     pub clock: Clock,
     pub dice: Dice,
     pub room: Room,
 }
 
+type OpenDisk = dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync;
 type OpenHttp = dyn Fn(&http_client::Settings) -> Result<Arc<dyn HttpClient>, http_client::OpenError>
     + Send
     + Sync;

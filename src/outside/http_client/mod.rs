@@ -37,7 +37,7 @@ pub enum Outgoing {
 /// Why a streamed body broke off on our side.
 pub type StreamError = Box<dyn Error + Send + Sync>;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SendError {
     #[error("failed to connect to `{authority}`")]
     Connect {

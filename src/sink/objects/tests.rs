@@ -88,7 +88,7 @@ async fn d3_a_repeat_uses_the_plan_and_never_todays_settings() {
     let plan = before.plan(&facts());
     assert_eq!(plan, before.plan(&facts()));
     let after = sink(Arc::clone(&store), "elsewhere/", Compression::Uncompressed);
-    after.clean(&[plan.clone()]).await.unwrap();
+    after.clean(std::slice::from_ref(&plan)).await.unwrap();
     after.deliver(&batch(plan)).await.unwrap();
     expect![[r#"
         clean in/2026/03/14/09/clicks-3-2026-03-14-09-26-53-e914778d-031a-4b82-bc57-7193befe1590.gz
