@@ -96,6 +96,23 @@ impl Notebook {
         note.answered = at;
     }
 
+    /// How many records of a stream were promised so far.
+    pub fn acknowledged(&self, machine: &str, stream: &str) -> u64 {
+        let notes = self.0.lock().unwrap();
+        let promised = notes.iter().filter(|(name, note)| {
+            let acknowledged = matches!(note.promise, Promise::Acknowledged { .. });
+            acknowledged && name.machine == machine && name.stream == stream
+        });
+        promised.count() as u64
+    }
+
+    pub fn all_acknowledged(&self) -> u64 {
+        let notes = self.0.lock().unwrap();
+        let promises = notes.values().map(|note| note.promise);
+        let acknowledged = |promise: &Promise| matches!(promise, Promise::Acknowledged { .. });
+        promises.filter(acknowledged).count() as u64
+    }
+
     pub fn notes(&self) -> BTreeMap<RecordName, Note> {
         self.0.lock().unwrap().clone()
     }

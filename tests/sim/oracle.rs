@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use standpipe::buffer::Totals;
 
 use crate::notebook::{Note, Notebook, Promise, RecordName};
@@ -16,7 +17,10 @@ pub struct Found {
     pub machine: String,
     /// Where: bucket and key, or machine and path.
     pub place: String,
+    /// The records.
     pub content: Vec<u8>,
+    /// The bytes as they were stored.
+    pub packed: Bytes,
 }
 
 /// What a stream was promised to be.
@@ -29,6 +33,7 @@ pub struct Hints {
 /// Machine and stream.
 pub type StreamKey = (String, String);
 
+#[derive(Default)]
 pub struct Evidence {
     pub hints: BTreeMap<StreamKey, Hints>,
     pub totals: BTreeMap<StreamKey, Totals>,
@@ -128,8 +133,8 @@ fn sized(found: &Found, names: &[RecordName], evidence: &Evidence) {
 fn repeats_are_equal(stored: &[Found]) {
     let mut first = BTreeMap::new();
     for found in stored {
-        let before = *first.entry(&found.place).or_insert(&found.content);
-        assert!(*before == found.content, "{} changed with a repeat", found.place);
+        let before = *first.entry(&found.place).or_insert(&found.packed);
+        assert!(*before == found.packed, "{} changed with a repeat", found.place);
     }
 }
 

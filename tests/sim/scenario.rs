@@ -42,6 +42,7 @@ pub enum Place {
 pub struct Load {
     pub producers: u32,
     pub records_per_put_max: u64,
+    pub record_bytes_min: u64,
     pub record_bytes_max: u64,
     pub pause_max: Duration,
 }
@@ -88,6 +89,7 @@ impl Scenario {
             trouble: [0, 50, 200, 500][dice.below(4) as usize],
             latency_max: Duration::from_millis([20, 500, 30_000][dice.below(3) as usize]),
             outages: (0..dice.below(3)).map(|_| outage(dice)).collect(),
+            scripts: Vec::new(),
         };
         Scenario { machines, weather }
     }
@@ -138,6 +140,7 @@ impl Load {
         Load {
             producers: 1 + dice.below(3) as u32,
             records_per_put_max: [1, 5, 50][dice.below(3) as usize],
+            record_bytes_min: 1,
             record_bytes_max: [40, 300, 3_000][dice.below(3) as usize],
             pause_max: Duration::from_millis([200, 2_000, 20_000][dice.below(3) as usize]),
         }

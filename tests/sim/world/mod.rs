@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use standpipe::outside::Dice;
 use standpipe::outside::http_client::{HttpClient, Limits, Outgoing, SendError};
 use tokio::sync::oneshot;
@@ -21,10 +21,9 @@ use tokio::task::JoinSet;
 
 use crate::trace::Trace;
 
-pub use bucket::{Buckets, Deed, Effect, Place};
-pub use weather::{Outage, Refusal, Weather};
+pub use bucket::{Buckets, Deed, Effect, Object, Place};
+pub use weather::{Fate, Kind, Loss, Outage, Refusal, Script, Weather};
 
-use weather::{Fate, Loss};
 use wire::Asked;
 
 /// Cheap to clone; all clones are the same world.
@@ -46,7 +45,8 @@ struct State {
 pub struct Attempt {
     pub at: Duration,
     pub machine: &'static str,
-    pub method: Method,
+    pub life: u32,
+    pub what: String,
     pub place: Place,
     pub retry_after: Option<Duration>,
 }
@@ -66,15 +66,17 @@ impl World {
         }
     }
 
-    /// The door of one daemon, which answers as long as `power` says that its machine is on.
+    /// The door of one life of a daemon, which answers as long as `power` says that its machine is on.
     pub fn door(
         &self,
         machine: &'static str,
+        life: u32,
         power: Arc<dyn Fn() -> bool + Send + Sync>,
     ) -> Arc<dyn HttpClient> {
         Arc::new(Door {
             world: self.clone(),
             machine,
+            life,
             power,
         })
     }
@@ -102,6 +104,7 @@ impl World {
 struct Door {
     world: World,
     machine: &'static str,
+    life: u32,
     power: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -134,7 +137,7 @@ impl Door {
             // A machine without power sends nothing and hears nothing.
             return std::future::pending().await;
         }
-        let asked = wire::head(self.machine, &request);
+        let asked = wire::head(self.machine, self.life, &request);
         let (fate, latency) = self.world.receive(&asked);
         let broken = |why: &str| SendError::Broken {
             authority: authority.clone(),
@@ -203,7 +206,8 @@ impl World {
         attempts.push(Attempt {
             at,
             machine: asked.machine,
-            method: asked.method.clone(),
+            life: asked.life,
+            what: asked.to_string(),
             place: asked.place(),
             retry_after: fate.retry_after(),
         });

@@ -15,6 +15,23 @@ pub struct Weather {
     /// How long one request takes at most, now and then.
     pub latency_max: Duration,
     pub outages: Vec<Outage>,
+    pub scripts: Vec<Script>,
+}
+
+/// What becomes of the first requests of one kind, whatever the chances.
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub kind: Kind,
+    pub times: u64,
+    pub fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole object.
+    Put,
+    CompleteUpload,
+    Other,
 }
 
 /// A time in which one bucket (by the start of its name) refuses everything.
@@ -63,15 +80,22 @@ impl Weather {
             trouble: 0,
             latency_max: Duration::from_millis(20),
             outages: Vec::new(),
+            scripts: Vec::new(),
         }
     }
 
-    pub fn fate(&self, asked: &Asked, at: Duration, dice: &mut Dice) -> Fate {
+    pub fn fate(&mut self, asked: &Asked, at: Duration, dice: &mut Dice) -> Fate {
         let outage = self.outages.iter().find(|outage| {
             asked.bucket.starts_with(&outage.bucket) && outage.from <= at && at < outage.to
         });
         if let Some(outage) = outage {
             return Fate::Refused(outage.refusal);
+        }
+        let kind = asked.kind();
+        let mut scripts = self.scripts.iter_mut();
+        if let Some(script) = scripts.find(|script| script.kind == kind && 0 < script.times) {
+            script.times -= 1;
+            return script.fate;
         }
         if !dice.happens(self.trouble) {
             return Fate::Served;
@@ -83,7 +107,7 @@ impl Weather {
             2 => Fate::Refused(Refusal::InternalError),
             3 => Fate::Refused(Refusal::Forbidden),
             4 => Fate::Refused(Refusal::NotXml),
-            5 => Fate::Refused(if asked.completes_upload() {
+            5 => Fate::Refused(if kind == Kind::CompleteUpload {
                 Refusal::FineWordsThenError
             } else {
                 Refusal::NoSuchBucket

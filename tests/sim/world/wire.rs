@@ -8,10 +8,12 @@ use http::{HeaderMap, Method, Request, Response};
 use standpipe::outside::http_client::Outgoing;
 
 use super::bucket::Place;
+use super::weather::Kind;
 
 /// A request's head, taken apart. Shown without what signing adds: that differs from run to run.
 pub struct Asked {
     pub machine: &'static str,
+    pub life: u32,
     pub method: Method,
     pub bucket: String,
     pub key: String,
@@ -38,8 +40,13 @@ impl fmt::Display for Asked {
 }
 
 impl Asked {
-    pub fn completes_upload(&self) -> bool {
-        self.method == Method::POST && self.query.contains_key("uploadId")
+    pub fn kind(&self) -> Kind {
+        let in_upload = self.query.contains_key("uploadId");
+        match (self.method.as_str(), in_upload) {
+            ("PUT", false) => Kind::Put,
+            ("POST", true) => Kind::CompleteUpload,
+            _ => Kind::Other,
+        }
     }
 
     pub fn place(&self) -> Place {
@@ -51,7 +58,7 @@ impl Asked {
     }
 }
 
-pub fn head(machine: &'static str, request: &Request<Outgoing>) -> Asked {
+pub fn head(machine: &'static str, life: u32, request: &Request<Outgoing>) -> Asked {
     let path = request.uri().path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let pairs = request.uri().query().unwrap_or_default().split('&');
@@ -61,6 +68,7 @@ pub fn head(machine: &'static str, request: &Request<Outgoing>) -> Asked {
     });
     Asked {
         machine,
+        life,
         method: request.method().clone(),
         bucket: decoded(bucket),
         key: decoded(key),
