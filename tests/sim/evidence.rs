@@ -12,10 +12,13 @@ use crate::world::{Buckets, Deed, Effect, Object, Place};
 
 /// Every object that was ever stored in a bucket, in order.
 pub fn stored(buckets: &Buckets) -> Vec<Found> {
-    let stored = buckets.effects().iter().filter_map(|effect| match &effect.deed {
-        Deed::Stored(object) => Some(found(effect, object)),
-        Deed::UploadBegun | Deed::UploadAborted { .. } => None,
-    });
+    let stored = buckets
+        .effects()
+        .iter()
+        .filter_map(|effect| match &effect.deed {
+            Deed::Stored(object) => Some(found(effect, object)),
+            Deed::UploadBegun | Deed::UploadAborted { .. } => None,
+        });
     stored.collect()
 }
 
@@ -46,7 +49,10 @@ fn found(effect: &Effect, object: &Object) -> Found {
 /// What is in a machine's directory sink, but for files that readers skip.
 pub fn in_directory(machine: &str, disk: &SimDisk) -> Vec<Found> {
     let files = disk.paths().into_iter().filter_map(|path| {
-        let key = path.strip_prefix(settings::OUT)?.strip_prefix('/')?.to_owned();
+        let key = path
+            .strip_prefix(settings::OUT)?
+            .strip_prefix('/')?
+            .to_owned();
         let content: Bytes = disk.peek(&path)?.into();
         (!is_unfinished(&key)).then(|| Found {
             machine: machine.to_owned(),
@@ -67,7 +73,9 @@ pub fn leftovers(disk: &SimDisk) -> Vec<String> {
 }
 
 fn is_unfinished(key: &str) -> bool {
-    key.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+    key.rsplit('/')
+        .next()
+        .is_some_and(|name| name.starts_with('.'))
 }
 
 fn unpacked(key: &str, content: &[u8]) -> Vec<u8> {
@@ -76,7 +84,9 @@ fn unpacked(key: &str, content: &[u8]) -> Vec<u8> {
     }
     let mut plain = Vec::new();
     let mut member = flate2::bufread::GzDecoder::new(content);
-    member.read_to_end(&mut plain).expect("an object is a whole gzip member");
+    member
+        .read_to_end(&mut plain)
+        .expect("an object is a whole gzip member");
     assert!(member.into_inner().is_empty(), "{key}: one member");
     plain
 }

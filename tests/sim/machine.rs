@@ -75,7 +75,9 @@ impl Machine {
         disk.door()
             .create_folder(Path::new(settings::LOG))
             .expect("an empty disk");
-        disk.door().sync_folder(Path::new("")).expect("no faults yet");
+        disk.door()
+            .sync_folder(Path::new(""))
+            .expect("no faults yet");
         Machine {
             plan,
             disk,
@@ -104,7 +106,10 @@ impl Machine {
         let daemon = daemon.expect("a daemon starts on a disk that works");
         let mut life = self.start(daemon, &[]);
         let begun = Instant::now();
-        while totals(&life.status).values().any(|totals| 0 < totals.buffered) {
+        while totals(&life.status)
+            .values()
+            .any(|totals| 0 < totals.buffered)
+        {
             let left = totals(&life.status);
             assert!(begun.elapsed() < within, "not drained: {left:?}");
             assert!(life.daemon.try_join_next().is_none(), "the daemon ended");
@@ -117,7 +122,9 @@ impl Machine {
 
     async fn live(&mut self, plan: &LifePlan) {
         let name = self.plan.name;
-        self.surroundings.trace.note(format_args!("{name}: {plan:?}"));
+        self.surroundings
+            .trace
+            .note(format_args!("{name}: {plan:?}"));
         self.arm(plan);
         let mode = match plan.ending {
             Ending::Deliver => Mode::Deliver,
@@ -186,7 +193,9 @@ impl Machine {
             Err(error) => {
                 let error = standpipe::telemetry::Chain(&error).to_string();
                 let name = self.plan.name;
-                self.surroundings.trace.note(format_args!("{name}: {error}"));
+                self.surroundings
+                    .trace
+                    .note(format_args!("{name}: {error}"));
                 assert!(self.faulty, "{name}: a good disk, and yet: {error}");
                 None
             }
@@ -275,8 +284,14 @@ impl Machine {
             let lost = now.failed + now.dropped + now.expired + now.quarantined;
             let known = now.delivered + lost + now.buffered;
             assert_eq!(now.accepted, known, "C1: {stream}: {now:?}");
-            let promised = self.surroundings.notebook.acknowledged(self.plan.name, &stream);
-            assert!(promised <= now.accepted, "{stream}: {promised} promised, {now:?}");
+            let promised = self
+                .surroundings
+                .notebook
+                .acknowledged(self.plan.name, &stream);
+            assert!(
+                promised <= now.accepted,
+                "{stream}: {promised} promised, {now:?}"
+            );
             if let Some(before) = self.seen.insert(stream.clone(), now) {
                 let risen = before.accepted <= now.accepted && before.delivered <= now.delivered;
                 assert!(risen, "C1: {stream} fell from {before:?} to {now:?}");
@@ -291,7 +306,10 @@ impl Life {
         self.daemon.abort_all();
         self.producers.abort_all();
         while let Some(ended) = self.daemon.join_next().await {
-            assert!(ended.is_err_and(|error| error.is_cancelled()), "it was running");
+            assert!(
+                ended.is_err_and(|error| error.is_cancelled()),
+                "it was running"
+            );
         }
         while let Some(ended) = self.producers.join_next().await {
             let panicked = ended.is_err_and(|error| error.is_panic());
@@ -302,5 +320,7 @@ impl Life {
 
 fn totals(status: &Status) -> BTreeMap<String, Totals> {
     let totals = status.totals().into_iter();
-    totals.map(|(name, totals)| (name.to_string(), totals)).collect()
+    totals
+        .map(|(name, totals)| (name.to_string(), totals))
+        .collect()
 }

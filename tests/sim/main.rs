@@ -16,6 +16,7 @@ mod machine;
 mod manners;
 mod notebook;
 mod oracle;
+mod oracle_judged;
 mod panics;
 mod partition;
 mod producer;

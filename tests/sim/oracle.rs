@@ -84,7 +84,10 @@ fn records(found: &Found) -> Vec<RecordName> {
         })
         .collect();
     for name in &names {
-        assert_eq!(name.machine, found.machine, "{place} was put by another daemon");
+        assert_eq!(
+            name.machine, found.machine,
+            "{place} was put by another daemon"
+        );
         assert_eq!(name.stream, names[0].stream, "{place} mixes streams");
     }
     names
@@ -95,7 +98,11 @@ fn places(found: &[Found]) -> Places<'_> {
     for found in found {
         let mut here = BTreeSet::new();
         for name in records(found) {
-            assert!(here.insert(name.clone()), "{name} is in {} twice", found.place);
+            assert!(
+                here.insert(name.clone()),
+                "{name} is in {} twice",
+                found.place
+            );
             let before = places.insert(name.clone(), &found.place);
             let same = before.is_none_or(|before| before == found.place);
             assert!(same, "D3: {name} is in {} and in {before:?}", found.place);
@@ -110,14 +117,25 @@ fn in_order(found: &Found, names: &[RecordName], notes: &BTreeMap<RecordName, No
     let mut last_seq = None;
     let mut last_number = BTreeMap::new();
     for name in names {
-        let note = notes.get(name).unwrap_or_else(|| panic!("{name} was never sent"));
-        assert!(note.promise != Promise::Refused, "{name} was refused, and is in {place}");
+        let note = notes
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} was never sent"));
+        assert!(
+            note.promise != Promise::Refused,
+            "{name} was refused, and is in {place}"
+        );
         if let Promise::Acknowledged { seq } = note.promise {
-            assert!(last_seq < Some(seq), "D2: {name} is out of order in {place}");
+            assert!(
+                last_seq < Some(seq),
+                "D2: {name} is out of order in {place}"
+            );
             last_seq = Some(seq);
         }
         let before = last_number.insert(name.producer, name.number);
-        assert!(before < Some(name.number), "D2: {name} is out of order in {place}");
+        assert!(
+            before < Some(name.number),
+            "D2: {name} is out of order in {place}"
+        );
     }
 }
 
@@ -126,7 +144,12 @@ fn sized(found: &Found, names: &[RecordName], evidence: &Evidence) {
     let stream = (found.machine.clone(), names[0].stream.clone());
     let size = evidence.hints[&stream].size;
     let fits = found.content.len() as u64 <= size || names.len() == 1;
-    assert!(fits, "{} has {} bytes, hint {size}", found.place, found.content.len());
+    assert!(
+        fits,
+        "{} has {} bytes, hint {size}",
+        found.place,
+        found.content.len()
+    );
 }
 
 /// What is put again under a name is the same again.
@@ -134,7 +157,11 @@ fn repeats_are_equal(stored: &[Found]) {
     let mut first = BTreeMap::new();
     for found in stored {
         let before = *first.entry(&found.place).or_insert(&found.packed);
-        assert!(*before == found.packed, "{} changed with a repeat", found.place);
+        assert!(
+            *before == found.packed,
+            "{} changed with a repeat",
+            found.place
+        );
     }
 }
 

@@ -62,7 +62,8 @@ impl Producer {
         let body = answer.into_body().collect().await;
         let body = body.expect("a whole body cannot fail").to_bytes();
         let first = &names[0];
-        self.trace.note(format_args!("{first}: put {count} → {status}"));
+        self.trace
+            .note(format_args!("{first}: put {count} → {status}"));
         let promises = match status {
             200 => way.promises(&body),
             503 => vec![Promise::Refused; names.len()],
@@ -84,7 +85,8 @@ impl Producer {
             let (least, most) = (self.load.record_bytes_min, self.load.record_bytes_max);
             let bytes = least + self.dice.below(1 + most - least);
             let record = name.record(bytes as usize);
-            self.notebook.sent(name.clone(), record.len(), self.trace.now());
+            self.notebook
+                .sent(name.clone(), record.len(), self.trace.now());
             names.push(name);
             records.push(record);
         }
@@ -103,9 +105,17 @@ impl Way {
             Way::Batch => {
                 let list: Vec<Value> = records.iter().map(data).collect();
                 let body = json!({ "DeliveryStreamName": stream, "Records": list });
-                ("/".to_owned(), "PutRecordBatch", body.to_string().into_bytes())
+                (
+                    "/".to_owned(),
+                    "PutRecordBatch",
+                    body.to_string().into_bytes(),
+                )
             }
-            Way::Lines => (format!("/v1/streams/{stream}/records"), "", records.concat()),
+            Way::Lines => (
+                format!("/v1/streams/{stream}/records"),
+                "",
+                records.concat(),
+            ),
         };
         http::Request::post(path)
             .header("x-amz-target", format!("Firehose_20150804.{target}"))
@@ -127,7 +137,9 @@ impl Way {
             Way::Batch => {
                 assert_eq!(answer["FailedPutCount"], 0);
                 let list = answer["RequestResponses"].as_array().expect("a list");
-                list.iter().map(|one| acknowledged(&one["RecordId"])).collect()
+                list.iter()
+                    .map(|one| acknowledged(&one["RecordId"]))
+                    .collect()
             }
             Way::Lines => {
                 let first = RecordId::parse(answer["first"].as_str().expect("an id is text"));

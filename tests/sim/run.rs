@@ -62,7 +62,9 @@ async fn simulate(scenario: Scenario, mut dice: Dice) -> Report {
         machines.push(machine.expect("a machine's life does not panic"));
     }
     let report = heal_and_judge(machines, &surroundings).await;
-    let left = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let left = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
     assert_eq!(left, 0, "tasks that nobody joined");
     report
 }

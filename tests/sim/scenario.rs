@@ -82,7 +82,9 @@ impl Scenario {
             .map(|name| MachinePlan {
                 name,
                 streams: StreamPlan::several(dice),
-                lives: (0..1 + dice.below(4)).map(|_| LifePlan::drawn(dice)).collect(),
+                lives: (0..1 + dice.below(4))
+                    .map(|_| LifePlan::drawn(dice))
+                    .collect(),
             })
             .collect();
         let weather = Weather {
@@ -101,7 +103,9 @@ fn outage(dice: &mut Dice) -> Outage {
         Refusal::Forbidden,
         Refusal::NoSuchBucket,
         Refusal::InternalError,
-        Refusal::SlowDown { retry_after: Some(5) },
+        Refusal::SlowDown {
+            retry_after: Some(5),
+        },
         Refusal::SlowDown { retry_after: None },
     ];
     Outage {
@@ -163,11 +167,14 @@ impl LifePlan {
             },
             other => other,
         };
+        let lasts_max = [2_000, 30_000, 90_000][dice.below(3) as usize];
         LifePlan {
-            lasts: Duration::from_millis(dice.below([2_000, 30_000, 90_000][dice.below(3) as usize])),
+            lasts: Duration::from_millis(dice.below(lasts_max)),
             ending,
             failing_syncs: [0, 0, 10, 100][dice.below(4) as usize],
-            clock_jump: dice.happens(200).then(|| [-DAY, DAY][dice.below(2) as usize]),
+            clock_jump: dice
+                .happens(200)
+                .then(|| [-DAY, DAY][dice.below(2) as usize]),
         }
     }
 

@@ -55,14 +55,19 @@ fn one_machine(streams: Vec<StreamPlan>, lives: Vec<LifePlan>) -> Scenario {
 fn check(seeds: u64, scenario: impl Fn() -> Scenario + Sync) -> Vec<Report> {
     let reports = seeds::each(seeds, |seed| run(seed, |_| scenario()));
     for report in &reports {
-        assert!(0 < report.acknowledged, "a schedule in which nothing is put shows nothing");
+        assert!(
+            0 < report.acknowledged,
+            "a schedule in which nothing is put shows nothing"
+        );
     }
     reports
 }
 
 #[test]
 fn in_fine_weather_everything_is_as_young_as_its_interval_says() {
-    let reports = check(10, || one_machine(vec![clicks()], vec![life(MINUTE, Ending::Keep)]));
+    let reports = check(10, || {
+        one_machine(vec![clicks()], vec![life(MINUTE, Ending::Keep)])
+    });
     for report in reports {
         assert_eq!(report.records, report.acknowledged);
         let age = report.oldest[&("a".to_owned(), "clicks".to_owned())];
@@ -165,7 +170,10 @@ fn the_answer_to_complete_multipart_upload_is_lost() {
             stream.load.record_bytes_min = 600_000;
             stream.load.record_bytes_max = 1_000_000;
             stream.load.pause_max = 3 * SECOND;
-            let lives = vec![life(20 * SECOND, Ending::Killed), life(20 * SECOND, Ending::Keep)];
+            let lives = vec![
+                life(20 * SECOND, Ending::Killed),
+                life(20 * SECOND, Ending::Keep),
+            ];
             let mut scenario = one_machine(vec![stream], lives);
             scenario.weather.scripts = vec![Script {
                 kind: Kind::CompleteUpload,
@@ -184,7 +192,11 @@ fn a_stream_whose_sink_is_dead_is_no_burden_to_those_that_are_well() {
         let mut streams = vec![clicks()];
         for name in healthy {
             let place = Place::Bucket("two");
-            streams.push(StreamPlan { name, place, ..clicks() });
+            streams.push(StreamPlan {
+                name,
+                place,
+                ..clicks()
+            });
         }
         let mut scenario = one_machine(streams, vec![life(5 * MINUTE, Ending::Keep)]);
         scenario.weather.outages = vec![Outage {
@@ -206,7 +218,10 @@ fn a_stream_whose_sink_is_dead_is_no_burden_to_those_that_are_well() {
 #[test]
 fn two_daemons_with_one_stream_on_one_bucket_and_prefix() {
     check(20, || {
-        let lives = vec![life(30 * SECOND, Ending::Killed), life(30 * SECOND, Ending::Keep)];
+        let lives = vec![
+            life(30 * SECOND, Ending::Killed),
+            life(30 * SECOND, Ending::Keep),
+        ];
         let mut scenario = one_machine(vec![clicks()], lives);
         let mut twin = scenario.machines[0].clone();
         twin.name = "b";

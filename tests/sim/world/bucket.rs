@@ -47,7 +47,9 @@ pub enum Deed {
     Stored(Object),
     UploadBegun,
     /// The upload was begun by this machine.
-    UploadAborted { begun_by: &'static str },
+    UploadAborted {
+        begun_by: &'static str,
+    },
 }
 
 impl Buckets {
@@ -57,11 +59,6 @@ impl Buckets {
 
     pub fn effects(&self) -> &[Effect] {
         &self.effects
-    }
-
-    /// Uploads that nobody completed or aborted, as their places.
-    pub fn open_uploads(&self) -> Vec<&Place> {
-        self.uploads.values().map(|upload| &upload.place).collect()
     }
 
     pub fn answer(&mut self, asked: &Asked, body: Bytes, at: Duration) -> Response<Bytes> {
@@ -235,7 +232,10 @@ fn kept_headers(asked: &Asked) -> BTreeMap<String, String> {
 }
 
 fn etag(content: &[u8]) -> String {
-    format!("\"{:016x}\"", crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, content))
+    format!(
+        "\"{:016x}\"",
+        crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, content)
+    )
 }
 
 fn tagged(mut answer: Response<Bytes>, content: &[u8]) -> Response<Bytes> {

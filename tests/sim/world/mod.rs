@@ -47,7 +47,6 @@ pub struct Attempt {
     pub machine: &'static str,
     pub life: u32,
     pub what: String,
-    pub place: Place,
     pub retry_after: Option<Duration>,
 }
 
@@ -151,12 +150,12 @@ impl Door {
             });
         }
         let halfway = matches!(fate, Fate::Lost(Loss::BrokenHalfway));
-        let Some(body) = collect(request.into_body(), halfway).await.map_err(|error| {
-            SendError::Broken {
+        let Some(body) = collect(request.into_body(), halfway)
+            .await
+            .map_err(|error| SendError::Broken {
                 authority: authority.clone(),
                 cause: Arc::from(error),
-            }
-        })?
+            })?
         else {
             return Err(broken("connection reset while sending"));
         };
@@ -175,9 +174,7 @@ impl Door {
             (Fate::Served | Fate::Refused(_), Some(answer)) => {
                 Ok(answer.await.expect("the server's half answers"))
             }
-            (Fate::Lost(Loss::SilentBefore | Loss::SilentAfter), _) => {
-                std::future::pending().await
-            }
+            (Fate::Lost(Loss::SilentBefore | Loss::SilentAfter), _) => std::future::pending().await,
             (_, Some(answer)) => {
                 let _lost = answer.await;
                 Err(broken("connection reset while waiting for the answer"))
@@ -208,7 +205,6 @@ impl World {
             machine: asked.machine,
             life: asked.life,
             what: asked.to_string(),
-            place: asked.place(),
             retry_after: fate.retry_after(),
         });
         self.trace.note(format_args!("{asked} → {fate:?}"));

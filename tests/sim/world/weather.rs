@@ -53,7 +53,9 @@ pub enum Fate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    SlowDown { retry_after: Option<u64> },
+    SlowDown {
+        retry_after: Option<u64>,
+    },
     Forbidden,
     NoSuchBucket,
     InternalError,
