@@ -30,14 +30,14 @@ pub fn stream_ready(stream: &StreamName, put_to: &str, objects: &str) {
     info!(%stream, put_to, objects, "stream is ready");
 }
 
-/// No producers are configured, so whoever reaches the port may put.
 /// A line to copy into a shell.
 pub fn try_it(line: &str) {
     info!("try: {line}");
 }
 
+/// No producers are configured, so whoever reaches the port may put; it is a loopback port.
 pub fn anyone_may_put(address: SocketAddr) {
-    warn!(%address, "no producers are configured: everyone on this machine may put");
+    info!(%address, "no producers are configured: everyone on this machine may put");
 }
 
 /// `why` is `SIGTERM`, or which task ended.
