@@ -78,7 +78,7 @@ impl Metrics {
             Row::new(
                 "log_segments",
                 "state",
-                "Segment files of the log, by state: live or free",
+                "Segment files of the log, by state: used or free",
                 self.log_segments.clone(),
             ),
             Row::new(
