@@ -1,0 +1,213 @@
+//! A daemon's front door to knock at, and the requests to knock with.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use expect_test::Expect;
+use http_body_util::BodyExt;
+use standpipe::buffer::Intake;
+use standpipe::model::{
+    BufferingHints, ByteSize, Compression, DestinationDescription, DirectoryId, RecordId, Secret,
+    StreamDescription, StreamName, Timestamp,
+};
+use standpipe::outside::stop::{self, Stopper};
+use standpipe::outside::{Clock, Dice};
+use standpipe::server::{
+    self, Identity, Incoming, Producer, Producers, Request, Service, StreamPattern,
+};
+use standpipe::source::direct_put::{DirectPut, Settings, Stream, Tools};
+use standpipe::telemetry::Metrics;
+
+/// 2015-08-30T12:36:00Z
+pub const NOW: u64 = 1_440_938_160_000;
+
+pub struct World {
+    pub service: DirectPut,
+    pub stopper: Stopper,
+    pub metrics: Metrics,
+}
+
+pub fn stream(name: &StreamName, id: u32, intake: Intake) -> Stream {
+    Stream {
+        intake,
+        id,
+        directory: DirectoryId(7),
+        description: StreamDescription {
+            name: name.clone(),
+            version: 1,
+            created: Timestamp::from_millis(1_440_000_000_500),
+            updated: None,
+            destination: DestinationDescription {
+                place: "out".to_owned(),
+                url: "./out".to_owned(),
+                prefix: None,
+                error_output_prefix: None,
+                time_zone: None,
+                compression: Compression::Uncompressed,
+            },
+            buffering: BufferingHints {
+                size: ByteSize::mebibytes(5),
+                interval: Duration::from_secs(60),
+            },
+        },
+    }
+}
+
+/// A daemon's front door, with the streams `audit-eu`, `audit-us`, `clicks` and `views`.
+pub fn world(producers: impl IntoIterator<Item = Producer>) -> World {
+    let settings = Settings {
+        region: "eu-west-1".to_owned(),
+        account: "123456789012".to_owned(),
+    };
+    let names = ["audit-eu", "audit-us", "clicks", "views"];
+    let names = names.map(|name| name.parse::<StreamName>().unwrap());
+    let streams: BTreeMap<StreamName, Stream> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (name.clone(), stream(name, at as u32, Intake {})))
+        .collect();
+    let (stopper, stop) = stop::channel();
+    let metrics = Metrics::default();
+    let tools = Tools {
+        metrics: metrics.clone(),
+        clock: Clock::simulated(Timestamp::from_millis(NOW)),
+        dice: Dice::seeded(1),
+        stop,
+    };
+    World {
+        service: DirectPut::new(settings, streams, Producers::new(producers), tools),
+        stopper,
+        metrics,
+    }
+}
+
+/// Without producers: whoever reaches the port may put.
+pub fn open_world() -> World {
+    world([])
+}
+
+pub fn guarded_world() -> World {
+    let web = Producer {
+        name: "web".to_owned(),
+        identity: Identity::AccessKey {
+            access_key_id: "AKIDWEB".to_owned(),
+            secret_access_key: Secret::new("web's secret"),
+        },
+        streams: vec![
+            StreamPattern("clicks".to_owned()),
+            StreamPattern("audit-*".to_owned()),
+        ],
+    };
+    let events = Producer {
+        name: "events".to_owned(),
+        identity: Identity::Token(Secret::new("events-token")),
+        streams: vec![StreamPattern("views".to_owned())],
+    };
+    world([web, events])
+}
+
+/// Record ids as `<stream's number>:<sequence number>`.
+pub fn readable(text: &str) -> String {
+    let pieces = text.split('"').map(|piece| match RecordId::parse(piece) {
+        Some(id) => format!("{}:{}", id.stream, id.seq),
+        None => piece.to_owned(),
+    });
+    pieces.collect::<Vec<_>>().join("\"")
+}
+
+impl World {
+    /// Status and body.
+    pub async fn call(&self, request: Request) -> String {
+        let response = self.service.call(request).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        format!("{status} {}", readable(std::str::from_utf8(&body).unwrap()))
+    }
+
+    #[track_caller]
+    pub fn check(&self, request: Request, expected: Expect) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        expected.assert_eq(&runtime.block_on(self.call(request)));
+    }
+}
+
+pub fn api_with(operation: &str, body: Incoming) -> Request {
+    http::Request::post("/")
+        .header("host", "localhost:4573")
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", format!("Firehose_20150804.{operation}"))
+        .body(body)
+        .unwrap()
+}
+
+pub fn api(operation: &str, body: impl Into<Bytes>) -> Request {
+    api_with(operation, server::incoming(body))
+}
+
+pub fn lines(stream: &str, body: &str) -> Request {
+    let uri = format!("/v1/streams/{stream}/records");
+    let body = server::incoming(body.to_owned());
+    http::Request::post(uri)
+        .header("host", "localhost:4573")
+        .body(body)
+        .unwrap()
+}
+
+pub fn batch_of(records: &[String]) -> String {
+    let records: Vec<String> = records
+        .iter()
+        .map(|data| format!(r#"{{"Data":"{data}"}}"#))
+        .collect();
+    format!(
+        r#"{{"DeliveryStreamName":"clicks","Records":[{}]}}"#,
+        records.join(",")
+    )
+}
+
+pub fn base64_of(bytes: usize) -> String {
+    STANDARD.encode(vec![b'x'; bytes])
+}
+
+/// Signed by AWS's own signer.
+pub fn signed(key: &str, secret: &str, service: &str, operation: &str, body: &str) -> Request {
+    let identity = Credentials::new(key, secret, None, None, "test").into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("eu-west-1")
+        .name(service)
+        .time(SystemTime::UNIX_EPOCH + Duration::from_millis(NOW))
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap()
+        .into();
+    let mut request = api(operation, body.to_owned());
+    let headers = request.headers().clone();
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    let uri = "http://localhost:4573/";
+    let signable = SignableBody::Bytes(body.as_bytes());
+    let signable = SignableRequest::new("POST", uri, headers, signable).unwrap();
+    let (instructions, _) = sign(signable, &params).unwrap().into_parts();
+    instructions.apply_to_request_http1x(&mut request);
+    request
+}
+
+pub fn by_web(operation: &str, body: &str) -> Request {
+    signed("AKIDWEB", "web's secret", "firehose", operation, body)
+}
+
+pub fn with(mut request: Request, name: &'static str, value: &str) -> Request {
+    request.headers_mut().insert(name, value.parse().unwrap());
+    request
+}
