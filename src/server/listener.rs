@@ -29,6 +29,8 @@ pub struct Listener {
     socket: TcpListener,
     local_address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    /// For as many connections as may be open at once; the next one waits in the kernel.
+    places: Arc<Semaphore>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +75,7 @@ impl Listener {
             socket,
             local_address,
             tls,
+            places: Arc::new(Semaphore::new(limits::CONNECTIONS_MAX)),
         })
     }
 
@@ -84,11 +87,10 @@ impl Listener {
     /// Serves until `stop` says Draining, then lets what is under way be answered, and returns when
     /// the last connection is closed; at Halting those that are left are dropped.
     pub async fn serve(self, service: Arc<dyn Service>, mut stop: Stop) {
-        let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
             let next = async {
-                let place = places.clone().acquire_owned().await;
+                let place = self.places.clone().acquire_owned().await;
                 (place.expect("never closed"), self.socket.accept().await)
             };
             let (place, accepted) = tokio::select! {
@@ -185,9 +187,7 @@ where
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
-        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
+        .max_concurrent_streams(HTTP2_STREAMS_MAX);
     let serving = builder.serve_connection(TokioIo::new(watched), answers);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
@@ -209,11 +209,9 @@ where
     }
 }
 
-/// Requests side by side on one HTTP/2 connection, and how far a client may send ahead. hyper's
-/// windows of 1 MiB would hold back a batch of 4 MiB on a long line.
+/// Requests side by side on one HTTP/2 connection. How far a client may send ahead of us is left at
+/// hyper's 1 MiB: those bytes are not in the budget yet.
 const HTTP2_STREAMS_MAX: u32 = 128;
-const HTTP2_STREAM_WINDOW: u32 = 4 * 1024 * 1024;
-const HTTP2_CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -53,12 +53,14 @@ struct Running {
     seen: mpsc::Receiver<String>,
 }
 
-async fn run(tls: Option<TlsFiles>, budget: Budget) -> Running {
+async fn bind(tls: Option<TlsFiles>) -> Listener {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = Settings { address, tls };
-    let listener = Listener::bind(&settings, &Surroundings::default())
-        .await
-        .unwrap();
+    let bound = Listener::bind(&settings, &Surroundings::default()).await;
+    bound.unwrap()
+}
+
+fn run(listener: Listener, budget: Budget) -> Running {
     let address = listener.local_address();
     let (stopper, stop) = stop::channel();
     let (sender, seen) = mpsc::channel(100);
@@ -75,7 +77,7 @@ async fn run(tls: Option<TlsFiles>, budget: Budget) -> Running {
 }
 
 async fn plain() -> Running {
-    run(None, Budget::default()).await
+    run(bind(None).await, Budget::default())
 }
 
 /// Sends, and reads until the server closes.
@@ -146,7 +148,7 @@ async fn a_body_that_is_not_as_long_as_announced_is_never_whole() {
 
 #[tokio::test]
 async fn a_refused_client_hears_why_although_it_was_still_sending() {
-    let running = run(None, Budget::new(10)).await;
+    let running = run(bind(None).await, Budget::new(10));
     let body = "x".repeat(4 * 1024 * 1024);
     let length = body.len();
     let request = format!(
@@ -164,13 +166,59 @@ async fn a_chunked_body_counts_as_the_largest() {
     let request = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
                    transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     let most = limits::REQUEST_BODY_BYTES_MAX;
-    let answer = talk(run(None, Budget::new(most)).await.address, request).await;
+    let answer = talk(run(bind(None).await, Budget::new(most)).address, request).await;
     assert!(answer.ends_with("abcde"), "{answer}");
-    let answer = talk(run(None, Budget::new(most - 1)).await.address, request).await;
+    let answer = talk(
+        run(bind(None).await, Budget::new(most - 1)).address,
+        request,
+    )
+    .await;
     assert!(
         answer.ends_with("too many requests are being read"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_is_not_asked_to_send_in_vain() {
+    let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
+                content-length: 5\r\n\r\n";
+    let refusing = run(bind(None).await, Budget::new(4));
+    let answer = talk(refusing.address, head).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let mut socket = TcpStream::connect(plain().await.address).await.unwrap();
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    socket.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write_all(b"abcde").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("abcde"), "{answer}");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_for_its_turn() {
+    let mut listener = bind(None).await;
+    listener.places = Arc::new(Semaphore::new(2));
+    let mut running = run(listener, Budget::default());
+    let head = b"POST /held HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        socket.write_all(head).await.unwrap();
+        assert_eq!(running.seen.recv().await.unwrap(), "POST /held");
+        held.push(socket);
+    }
+    let address = running.address;
+    let request = "GET /third HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let third = tokio::spawn(async move { talk(address, request).await });
+    tokio::task::yield_now().await;
+    drop(held.pop());
+    // The one that went is seen before the one that comes.
+    assert!(running.seen.recv().await.unwrap().starts_with("Err(Broken"));
+    assert_eq!(running.seen.recv().await.unwrap(), "GET /third");
+    assert!(third.await.unwrap().starts_with("HTTP/1.1 200 OK"));
 }
 
 #[tokio::test]
@@ -197,7 +245,7 @@ async fn tls_speaks_both_http_versions() {
     };
     fs::write(&files.certificate_file, made.cert.pem()).unwrap();
     fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
-    let running = run(Some(files), Budget::default()).await;
+    let running = run(bind(Some(files)).await, Budget::default());
 
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
