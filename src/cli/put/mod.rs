@@ -69,34 +69,40 @@ impl Put {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| Failure::new(Exit::Disk, error))?;
+        let mut client = runtime.block_on(self.client(surroundings))?;
+        let input = self.input(surroundings)?;
         let mut taken = 0;
-        let outcome = runtime.block_on(self.send(surroundings, &mut taken));
+        let outcome = runtime.block_on(self.send(&mut client, input, &mut taken));
         let plural = if taken == 1 { "record" } else { "records" };
         println!("{taken} {plural} taken by `{}`", self.stream);
         outcome.map(|()| Exit::Stopped)
     }
 
-    async fn send(&self, surroundings: &Surroundings, taken: &mut u64) -> Result<(), Failure> {
-        let mut client = self.client(surroundings).await?;
-        let input: Box<dyn Read> = match &self.file {
-            None => Box::new(io::stdin()),
-            Some(path) => surroundings.open(path).map_err(|error| {
-                let what = format!("failed to open `{}`: {error}", path.display());
-                Failure::new(Exit::BadCommandLine, what)
-            })?,
+    fn input(&self, surroundings: &Surroundings) -> Result<Box<dyn Read>, Failure> {
+        let Some(path) = &self.file else {
+            return Ok(Box::new(io::stdin()));
         };
+        surroundings.open(path).map_err(|error| {
+            let what = format!("failed to open `{}`: {error}", path.display());
+            Failure::new(Exit::BadCommandLine, what)
+        })
+    }
+
+    async fn send(
+        &self,
+        client: &mut Client,
+        input: Box<dyn Read>,
+        taken: &mut u64,
+    ) -> Result<(), Failure> {
         let mut batches = Batches::of(input);
         loop {
-            let batch = batches
-                .next()
-                .map_err(|error| Failure::new(Exit::No, error))?;
+            let batch = batches.next();
+            let batch = batch.map_err(|error| Failure::new(Exit::No, error))?;
             if batch.is_empty() {
                 return Ok(());
             }
-            client
-                .put(batch, taken)
-                .await
-                .map_err(|error| self.failure(error))?;
+            let put = client.put(batch, taken).await;
+            put.map_err(|error| self.failure(error))?;
         }
     }
 

@@ -1,0 +1,248 @@
+//! The program as people call it: help, exit codes, what goes to which stream.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+const GOOD: &str = "\
+streams:
+  demo:
+    source: direct_put
+    destination:
+      s3: { bucket: lake, compression: gzip }
+aws:
+  default: { region: eu-west-1, access_key_id: AKIA, secret_access_key: hunter2 }
+";
+
+fn standpipe(folder: &Path) -> Command {
+    let mut command = Command::cargo_bin("standpipe").unwrap();
+    // Nothing of whoever runs the tests may leak in.
+    command.env_clear().current_dir(folder);
+    command
+}
+
+/// A folder with a `delivery.yaml`.
+fn folder(yaml: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("delivery.yaml"), yaml).unwrap();
+    folder
+}
+
+/// The exit code and both streams.
+fn told(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let mut told = format!("exit code {}\n", output.status.code().unwrap());
+    for (name, bytes) in [("output", output.stdout), ("error", output.stderr)] {
+        let text = String::from_utf8(bytes).unwrap();
+        if !text.is_empty() {
+            write!(told, "--- {name}\n{text}").unwrap();
+        }
+    }
+    told
+}
+
+/// Compares with `tests/snapshots/`, but for what differs from run to run.
+fn check(name: &str, told: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.add_filter(r"standpipe \d+\.\d+\.\d+", "standpipe [version]");
+    settings.add_filter(r"\d{4}/\d\d/\d\d/\d\d/", "[yyyy/MM/dd/HH]/");
+    settings.add_filter(
+        r"\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "[time]-[uuid]",
+    );
+    settings.add_filter(r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]");
+    settings.bind(|| insta::assert_snapshot!(name, told));
+}
+
+#[test]
+fn help_is_worth_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["", "run", "check", "put"] {
+        let words = command.split_whitespace().chain(["--help"]);
+        let told = told(standpipe(folder.path()).args(words));
+        check(&format!("help {command}").trim().replace(' ', "_"), &told);
+    }
+}
+
+#[test]
+fn the_version_is_said() {
+    check("version", &told(standpipe(Path::new(".")).arg("--version")));
+}
+
+#[test]
+fn a_bad_command_line_is_64() {
+    for arguments in [
+        &["dance"][..],
+        &[],
+        &["run", "--sing"],
+        &["put"],
+        &["put", "a b"],
+    ] {
+        let output = standpipe(Path::new(".")).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn check_prints_what_it_understood_and_touches_nothing() {
+    let folder = folder(GOOD);
+    let told = told(
+        standpipe(folder.path())
+            .arg("check")
+            .env("STANDPIPE_LOG__LEVEL", "debug"),
+    );
+    check("check", &told);
+    assert!(!told.contains("hunter2"));
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "only delivery.yaml is there");
+}
+
+#[test]
+fn check_speaks_json() {
+    let folder = folder(GOOD);
+    check(
+        "check_json",
+        &told(standpipe(folder.path()).args(["check", "--json"])),
+    );
+    let bad = self::folder("streams: { demo: {} }\n");
+    check(
+        "check_json_bad",
+        &told(standpipe(bad.path()).args(["check", "--json"])),
+    );
+}
+
+#[test]
+fn a_bad_configuration_is_78_for_every_command() {
+    let folder =
+        folder("storage: { max_size: 5 megs }\nstreams: { demo: { source: direct_put } }\n");
+    for command in [&["check"][..], &["run"], &["put", "demo"]] {
+        let output = standpipe(folder.path()).args(command).output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{command:?}");
+    }
+    check("check_bad", &told(standpipe(folder.path()).arg("check")));
+    let nowhere = tempfile::tempdir().unwrap();
+    check(
+        "check_nowhere",
+        &told(standpipe(nowhere.path()).arg("check")),
+    );
+}
+
+/// A server that answers each request with the next of `answers`, and hands back what it was sent.
+fn server(answers: &'static [(&str, &str)]) -> (SocketAddr, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = move || {
+        let mut requests = Vec::new();
+        let mut connection: Option<BufReader<TcpStream>> = None;
+        for (status, body) in answers {
+            let reader =
+                connection.get_or_insert_with(|| BufReader::new(listener.accept().unwrap().0));
+            requests.push(request(reader));
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+            reader
+                .get_mut()
+                .write_all(format!("{head}{body}").as_bytes())
+                .unwrap();
+        }
+        requests
+    };
+    (address, thread::spawn(serve))
+}
+
+/// Its headers that matter, and its body.
+fn request(reader: &mut BufReader<TcpStream>) -> String {
+    let (mut told, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse().unwrap();
+        }
+        if ["x-amz-target", "authorization", "POST"]
+            .iter()
+            .any(|wanted| line.starts_with(wanted))
+        {
+            writeln!(told, "{}", line.split(" Credential=").next().unwrap()).unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    told + &String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn put_repeats_what_was_not_taken_and_counts_what_was() {
+    let (address, requests) = server(&[
+        (
+            "200 OK",
+            r#"{"FailedPutCount":1,"RequestResponses":[{"RecordId":"1"},{"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."},{"RecordId":"3"}]}"#,
+        ),
+        (
+            "503 Service Unavailable",
+            r#"{"__type":"ServiceUnavailableException","message":"Slow down."}"#,
+        ),
+        (
+            "200 OK",
+            r#"{"FailedPutCount":0,"RequestResponses":[{"RecordId":"2"}]}"#,
+        ),
+    ]);
+    let mut told = told(
+        standpipe(Path::new("."))
+            .args(["put", "demo", "--endpoint", &format!("http://{address}")])
+            .write_stdin("a\nb\nc"),
+    );
+    for request in requests.join().unwrap() {
+        writeln!(told, "--- request\n{request}").unwrap();
+    }
+    check("put", &told);
+}
+
+#[test]
+fn put_says_why_it_was_refused_and_what_was_taken_before() {
+    let (address, requests) = server(&[(
+        "400 Bad Request",
+        r#"{"__type":"ResourceNotFoundException","message":"Firehose demo under account 000000000000 not found."}"#,
+    )]);
+    let told = told(
+        standpipe(Path::new("."))
+            .args(["put", "demo", "--endpoint", &format!("http://{address}")])
+            .env("AWS_ACCESS_KEY_ID", "AKIA")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .write_stdin("a\n"),
+    );
+    let request = requests.join().unwrap().pop().unwrap();
+    check("put_refused", &format!("{told}--- request\n{request}"));
+}
+
+#[test]
+fn put_says_that_nobody_listens() {
+    // Bound and never accepted from would hang; bound and gone refuses.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let told = told(
+        standpipe(Path::new("."))
+            .args([
+                "put",
+                "demo",
+                "--endpoint",
+                &format!("http://127.0.0.1:{port}"),
+            ])
+            .write_stdin("a\n"),
+    );
+    check("put_unreachable", &told);
+}
