@@ -3,5 +3,6 @@
 mod bodies;
 mod producers;
 mod refusals;
+mod sdk;
 mod streams;
 mod world;
