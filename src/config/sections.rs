@@ -17,8 +17,8 @@ use crate::telemetry::logging;
 
 pub static ALL: [&Keys; 4] = [&STORAGE, &IDENTITY, &SHUTDOWN, &LOG];
 static STORAGE: Keys = Keys {
-    known: &["directory", "max_size", "retention"],
-    later: &[],
+    known: &["directory", "max_size"],
+    later: &["retention"],
 };
 
 const MAX_SIZE_DEFAULT: ByteSize = ByteSize::mebibytes(20 * 1024);
@@ -41,24 +41,10 @@ pub fn storage(root: &Block<'_>) -> Result<buffer::Settings, Told> {
             Wrong::new(format!("`{size}` is less than {least}")),
         ))
     });
-    let retention = block.or("retention", &DURATION, limits::FIREHOSE_RETENTION);
-    let retention = retention.and_then(|retention| {
-        // Nothing may expire before it is due.
-        let least = limits::FIREHOSE_BUFFER_INTERVAL_MAX;
-        if least <= retention {
-            return Ok(retention);
-        }
-        let shown = (DURATION.show)(&retention);
-        let wrong = Wrong::new(format!("`{shown}` is less than 900s"));
-        Err(block.wrong(
-            "retention",
-            wrong.hint("900s is the longest buffering interval"),
-        ))
-    });
     Ok(buffer::Settings {
         directory: directory?,
         max_size: max_size?,
-        retention: retention?,
+        retention: limits::FIREHOSE_RETENTION,
     })
 }
 

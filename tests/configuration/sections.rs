@@ -7,21 +7,20 @@ use crate::world::{STREAM, World, check, check_section};
 #[test]
 fn limits_of_sections_hold_at_the_limit_and_one_past_it() {
     check_section(
-        "storage: { max_size: 128MiB, retention: 900s }",
+        "storage: { max_size: 128MiB }",
         expect![[r#"
             storage.max_size = 128MiB (delivery.yaml:1:22)
-            storage.retention = 900s (delivery.yaml:1:41)
             streams.demo.source = direct_put (delivery.yaml:2:28)
             streams.demo.destination.directory.path = out (delivery.yaml:2:74)
         "#]],
     );
     check_section(
-        "storage: { max_size: 134217727B, retention: 899s }",
+        "storage: { max_size: 134217727B, retention: 24h }",
         expect![[r#"
             delivery.yaml has 2 problems
               delivery.yaml:1:22  storage.max_size: `134217727B` is less than 128MiB
-              delivery.yaml:1:45  storage.retention: `899s` is less than 900s
-                hint: 900s is the longest buffering interval
+              delivery.yaml:1:34  storage.retention: not offered in this version
+                hint: offered here: directory, max_size
         "#]],
     );
     check_section(
