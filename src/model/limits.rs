@@ -69,3 +69,8 @@ pub const OBJECT_BUFFERS_MAX: usize = 6;
 /// Up to here an object of known length is one streamed PUT; above, parts, so that a broken
 /// connection costs a part and not all of it.
 pub const OBJECT_SINGLE_PUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Fewer segments leave no room for records beside the reserve, the current one and two that are
+/// alive.
+pub const SEGMENTS_MIN: u64 = 8;
+/// Bytes of puts that wait for the committer (32 MiB): four groups, more than a slow disk takes in a second.
+pub const QUEUE_BYTES_MAX: usize = 4 * COMMIT_GROUP_BYTES_MAX;

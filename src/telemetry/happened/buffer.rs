@@ -1,1 +1,85 @@
 //! Events of the buffer stage.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+
+use tracing::{debug, error, info, warn};
+
+use crate::model::{SeqRange, StreamName};
+use crate::telemetry::{Chain, Metrics};
+
+/// The log stands open. `lives` counts starts on this directory.
+pub fn opened(directory: &Path, lives: u64, written_again: usize) {
+    info!(directory = %directory.display(), lives, written_again, "the log is open");
+}
+
+/// A data directory was used for the first time.
+pub fn first_start(directory: &Path) {
+    info!(directory = %directory.display(), "the data directory is new");
+}
+
+/// The data directory does not outlive the machine's restart.
+pub fn directory_forgets(directory: &Path) {
+    warn!(
+        directory = %directory.display(),
+        "the data directory is in memory: a restart of the machine loses what is buffered"
+    );
+}
+
+/// Streams in the log that the configuration no longer names: their data stays.
+pub fn orphaned(stream: &StreamName, records: u64) {
+    warn!(%stream, records, "the log holds a stream that is no longer configured");
+}
+
+/// B5: something in the log cannot be read. Its records are settled as quarantined.
+pub fn damaged(metrics: &Metrics, segment: u64, offset: u32, bytes: u64) {
+    metrics.log_damaged_frames.inc();
+    error!(
+        segment,
+        offset, bytes, "the log is damaged: the stretch is kept in quarantine/"
+    );
+}
+
+/// B5: records that were accepted and cannot be read back.
+pub fn quarantined(stream: &StreamName, range: SeqRange) {
+    error!(%stream, %range, records = range.count(), "records were damaged in the log");
+}
+
+/// The damaged stretch could not be copied; its records are settled all the same.
+pub fn quarantine_copy_failed(error: &io::Error) {
+    warn!(error = %Chain(error), "failed to copy a damaged stretch to quarantine/");
+}
+
+/// B6: the first failure moves to the next segment.
+pub fn sync_failed(metrics: &Metrics, error: &(dyn Error + 'static)) {
+    metrics.log_sync_failures.inc();
+    error!(error = %Chain(error), "the log could not be written: what waited is refused");
+}
+
+/// B6: the second failure.
+pub fn stopped() {
+    error!("the disk failed: intake has stopped until a restart");
+}
+
+/// B7: records are refused from now on.
+pub fn full(metrics: &Metrics) {
+    metrics.log_full.set(1);
+    warn!("the log is full: puts are refused until something is delivered");
+}
+
+/// B7: records are taken again.
+pub fn no_longer_full(metrics: &Metrics) {
+    metrics.log_full.set(0);
+    info!("the log has room again: puts are taken");
+}
+
+/// The file system had no room for one more segment, or the daemon is stopping.
+pub fn growth_failed(error: &io::Error) {
+    debug!(error = %Chain(error), "failed to make one more segment");
+}
+
+/// A free segment cannot be used until the next start.
+pub fn segment_lost(segment: u64, error: &io::Error) {
+    warn!(segment, error = %Chain(error), "failed to free a segment");
+}

@@ -1,0 +1,87 @@
+//! How large things in a log are, all derived from the size of a segment.
+
+use super::segment::GROUP_ALIGNMENT;
+use crate::model::{ByteSize, limits};
+
+/// Room for a snapshot and a few groups.
+const TINY_SEGMENT_BYTES: u64 = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    pub segment_bytes: u32,
+    /// All segment files together.
+    pub bytes_max: u64,
+    /// What one group takes from the queue.
+    pub group_bytes_max: usize,
+}
+
+impl Geometry {
+    /// Segments are few enough to list and small enough to recycle one by one. A configuration never
+    /// has less than `STORAGE_SIZE_MIN`; a simulation does, and gets tiny ones.
+    pub fn of(max_size: ByteSize) -> Geometry {
+        let least = match max_size < limits::STORAGE_SIZE_MIN {
+            true => TINY_SEGMENT_BYTES,
+            false => limits::SEGMENT_SIZE_MIN.get(),
+        };
+        let share = max_size.get() / limits::SEGMENTS_MAX;
+        let bounded = share.clamp(least, limits::SEGMENT_SIZE_MAX.get());
+        let whole = bounded - bounded % GROUP_ALIGNMENT as u64;
+        let segment_bytes = u32::try_from(whole).expect("a segment is below 4 GiB");
+        Geometry {
+            segment_bytes,
+            bytes_max: max_size.get(),
+            group_bytes_max: limits::COMMIT_GROUP_BYTES_MAX.min(segment_bytes as usize / 4),
+        }
+    }
+
+    pub fn segments_max(&self) -> u64 {
+        self.bytes_max / u64::from(self.segment_bytes)
+    }
+
+    /// One frame's payload. Larger puts are several frames.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.segment_bytes as usize / 4
+    }
+
+    /// What one sync makes durable: half a segment, so that it fits beside the next life's snapshot
+    /// when recovery has to write it again.
+    pub fn stretch_bytes_max(&self) -> usize {
+        self.segment_bytes as usize / 2 - GROUP_ALIGNMENT
+    }
+
+    /// The plans of all open cuts together, so that a snapshot is bounded.
+    pub fn plans_bytes_max(&self) -> usize {
+        self.segment_bytes as usize / 16
+    }
+
+    /// Streams whose tables fit a snapshot.
+    pub fn streams_max(&self) -> usize {
+        // What a stream takes for itself, and for its part in each segment, when written out.
+        let stream_bytes = 256 + 48 * self.segments_max().min(2 * limits::SEGMENTS_MAX) as usize;
+        (self.segment_bytes as usize / 8 / stream_bytes).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(max_size: &str, segment: &str) {
+        let geometry = Geometry::of(max_size.parse().unwrap());
+        let bytes = ByteSize::bytes(u64::from(geometry.segment_bytes));
+        assert_eq!(bytes.to_string(), segment);
+    }
+
+    #[test]
+    fn a_log_has_about_64_segments_within_bounds() {
+        check("1MiB", "64KiB");
+        check("16MiB", "256KiB");
+        check("128MiB", "16MiB");
+        check("1GiB", "16MiB");
+        check("2GiB", "32MiB");
+        check("16GiB", "256MiB");
+        check("20GiB", "256MiB");
+        check("4TiB", "256MiB");
+    }
+}

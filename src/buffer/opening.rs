@@ -1,0 +1,275 @@
+//! Opening the log: recovery, this life's streams, and its first segment.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::committer::Committer;
+use super::geometry::Geometry;
+use super::index::Indexes;
+use super::intake::Intake;
+use super::outlet::Outlet;
+use super::pool::{Fill, Pool};
+use super::queue::{Door, Queue};
+use super::reading::Reader;
+use super::recovery::{self, Directory, Recovered};
+use super::segment::FORMAT_VERSION;
+use super::shared::{Inner, LogClock, Shared};
+use super::state::{State, Stream};
+use super::status::Status;
+use super::writer::{WriteError, Writer};
+use super::{Handles, Health, Opened, Settings, StreamFacts, StreamSpec};
+use crate::model::{Timestamp, limits};
+use crate::outside::disk::{Disk, DiskFile};
+use crate::outside::{Clock, Dice};
+use crate::telemetry::{Metrics, happened};
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the data directory `{}` is missing, and so is its parent", .0.display())]
+    Missing(PathBuf),
+    #[error("`{}` is not a data directory of ours: it holds `{found}`", .directory.display())]
+    NotOurs { directory: PathBuf, found: String },
+    #[error("the data directory `{}` is in use by another daemon", .0.display())]
+    Locked(PathBuf),
+    #[error("`{name}` has format {version}, and this program knows formats up to {FORMAT_VERSION}")]
+    Newer { name: String, version: u32 },
+    /// All heads are gone, but `name` holds records.
+    #[error("`{name}` holds records, but no segment in the data directory has a valid head")]
+    NoHead { name: String },
+    #[error("no room for a segment of {segment_bytes} bytes")]
+    Full {
+        segment_bytes: u32,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("a log of {bytes} bytes is too small: the least is {least}")]
+    TooSmall { bytes: u64, least: u64 },
+    #[error("{streams} streams are too many for a log of this size: at most {most} fit")]
+    TooManyStreams { streams: usize, most: usize },
+    #[error("failed to {what} `{name}` in the data directory")]
+    Disk {
+        what: &'static str,
+        name: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("failed to begin a new segment")]
+    Begin(#[source] WriteError),
+}
+
+impl OpenError {
+    pub(super) fn disk(what: &'static str, name: impl Into<String>, cause: io::Error) -> OpenError {
+        let name = name.into();
+        let name = if name.is_empty() {
+            ".".to_owned()
+        } else {
+            name
+        };
+        OpenError::Disk { what, name, cause }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            OpenError::Missing(_) => "create the parent folder, or correct `storage.directory`",
+            OpenError::NotOurs { .. } => "point `storage.directory` at an empty folder",
+            OpenError::Locked(_) => "stop the other daemon, or give each its own directory",
+            OpenError::Newer { .. } => "run the version that wrote it, or a later one",
+            OpenError::NoHead { .. } => {
+                "move the directory aside and start with an empty one; keep it for salvage"
+            }
+            OpenError::Full { .. } => "make room on the file system",
+            OpenError::TooSmall { .. } => "raise `storage.max_size`",
+            OpenError::TooManyStreams { .. } => "raise `storage.max_size`, or run two daemons",
+            OpenError::Disk { .. } | OpenError::Begin(_) => {
+                "check that the daemon's user may write there and that the disk is well"
+            }
+        }
+    }
+}
+
+/// Opens the log in `disk`'s root folder, recovering what is there.
+pub fn open(
+    disk: Arc<dyn Disk>,
+    settings: &Settings,
+    streams: &[StreamSpec],
+    clock: Clock,
+    mut dice: Dice,
+    metrics: Metrics,
+) -> Result<Opened, OpenError> {
+    let geometry = Geometry::of(settings.max_size);
+    let (bytes, segment) = (settings.max_size.get(), u64::from(geometry.segment_bytes));
+    let least = segment * limits::SEGMENTS_MIN;
+    if bytes < least {
+        return Err(OpenError::TooSmall { bytes, least });
+    }
+    let (directory, lock) = recovery::enter(disk.as_ref(), &settings.directory)?;
+    let mut recovered = recovery::recover(disk.as_ref(), &directory, &metrics, &mut dice)?;
+    adopt_streams(&mut recovered.state, streams, clock.now());
+    let known = recovered.state.streams.len();
+    if geometry.streams_max() < known {
+        let most = geometry.streams_max();
+        return Err(OpenError::TooManyStreams {
+            streams: known,
+            most,
+        });
+    }
+    let pool = fill_pool(disk.clone(), geometry, &directory, &recovered.free)?;
+    let (next_id, again) = (recovered.next_id, std::mem::take(&mut recovered.again));
+    let outside = Outside {
+        disk,
+        clock,
+        metrics,
+        lock,
+    };
+    let shared = share(recovered, pool, geometry, outside);
+    let written_again = again.len();
+    let mut writer = Writer::new(shared.clone(), next_id);
+    writer.open_segment(again).map_err(OpenError::Begin)?;
+    let lives = shared.inner().state.life;
+    happened::buffer::opened(&settings.directory, lives, written_again);
+    Ok(hand_out(shared, writer, streams))
+}
+
+/// Streams that are new get a number that was never used; others that changed, a new version.
+fn adopt_streams(state: &mut State, specs: &[StreamSpec], now: Timestamp) {
+    for spec in specs {
+        let mut known = state.streams.values_mut();
+        if let Some(stream) = known.find(|stream| stream.facts.name == spec.name) {
+            if stream.fingerprint != spec.fingerprint {
+                stream.fingerprint = spec.fingerprint;
+                stream.facts.version += 1;
+                stream.facts.updated = Some(now);
+            }
+            continue;
+        }
+        let facts = StreamFacts {
+            name: spec.name.clone(),
+            id: state.next_stream,
+            version: 1,
+            created: now,
+            updated: None,
+        };
+        state
+            .streams
+            .insert(facts.id, Stream::new(facts, spec.fingerprint));
+        state.next_stream += 1;
+    }
+}
+
+/// Intake opens only with the reserve: so many free files and one to write to, if there is room.
+fn fill_pool(
+    disk: Arc<dyn Disk>,
+    geometry: Geometry,
+    directory: &Directory,
+    free: &[(String, u64)],
+) -> Result<Pool, OpenError> {
+    let pool = Pool::new(disk, geometry.segment_bytes, geometry.bytes_max);
+    let sizes = directory.segments.values().chain(directory.free.values());
+    sizes.for_each(|bytes| pool.count(*bytes));
+    directory
+        .free
+        .keys()
+        .for_each(|number| pool.skip_number(*number));
+    for (name, bytes) in free {
+        pool.put(name.clone(), *bytes)
+            .map_err(|cause| OpenError::disk("remove", name.as_str(), cause))?;
+    }
+    while pool.len() < limits::SEGMENTS_RESERVED + 1 && pool.wants_more() {
+        let Err(cause) = pool.grow(Fill::Reserve) else {
+            continue;
+        };
+        if pool.len() == 0 {
+            return Err(match cause.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::Full {
+                    segment_bytes: geometry.segment_bytes,
+                    cause,
+                },
+                _ => OpenError::disk("create a file in", "", cause),
+            });
+        }
+        // B7: there is enough to open, and what is missing is back-pressure.
+        happened::buffer::growth_failed(&cause);
+        break;
+    }
+    Ok(pool)
+}
+
+struct Outside {
+    disk: Arc<dyn Disk>,
+    clock: Clock,
+    metrics: Metrics,
+    lock: Arc<dyn DiskFile>,
+}
+
+fn share(recovered: Recovered, pool: Pool, geometry: Geometry, outside: Outside) -> Arc<Shared> {
+    let Recovered {
+        state,
+        files,
+        newest,
+        ..
+    } = recovered;
+    let mut indexes = Indexes::default();
+    if let Some((segment, index)) = newest {
+        indexes.keep(segment, Arc::new(index));
+    }
+    let tails = state.streams.iter();
+    let tails = tails.map(|(id, stream)| (*id, watch::Sender::new(stream.tail.seq)));
+    let shared = Shared {
+        geometry,
+        log_clock: LogClock::starting_at(state.clock),
+        pool,
+        queue: Arc::new(Queue::new(limits::QUEUE_BYTES_MAX)),
+        tails: tails.collect(),
+        inner: Mutex::new(Inner {
+            state,
+            indexes,
+            files,
+            current: None,
+            health: Health::Good,
+        }),
+        disk: outside.disk,
+        clock: outside.clock,
+        metrics: outside.metrics,
+        _lock: outside.lock,
+    };
+    Arc::new(shared)
+}
+
+fn hand_out(shared: Arc<Shared>, writer: Writer, specs: &[StreamSpec]) -> Opened {
+    let door = Arc::new(Door(shared.queue.clone()));
+    let inner = shared.inner();
+    let mut streams = BTreeMap::new();
+    let mut orphans = Vec::new();
+    for (id, stream) in &inner.state.streams {
+        let facts = stream.facts.clone();
+        if !specs.iter().any(|spec| spec.name == facts.name) {
+            happened::buffer::orphaned(&facts.name, stream.totals().buffered);
+            orphans.push(facts);
+            continue;
+        }
+        let reader = Reader {
+            shared: shared.clone(),
+            stream: *id,
+        };
+        let handles = Handles {
+            intake: Intake::new(reader.clone(), door.clone()),
+            outlet: Outlet::new(reader, door.clone()),
+            facts: facts.clone(),
+        };
+        streams.insert(facts.name, handles);
+    }
+    let directory = inner.state.directory;
+    drop(inner);
+    Opened {
+        directory,
+        streams,
+        orphans,
+        committer: Committer::new(writer),
+        status: Status::new(shared),
+    }
+}

@@ -1,0 +1,251 @@
+//! The way out: what waits, cutting it, and bringing it to rest.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::control::OpenCut;
+use super::ledger::Span;
+use super::queue::{Door, NewCut, Quarantine, Refused, Request, Settle};
+use super::reading::Reader;
+use crate::model::{ByteSize, LogTime, Records, Seq, SeqRange, Timestamp};
+use crate::outside::disk::off_thread;
+use crate::telemetry::happened;
+
+/// The right to read one stream's records and to bring them to rest.
+pub struct Outlet {
+    reader: Reader,
+    door: Arc<Door>,
+}
+
+/// What is durable and not yet cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub records: u64,
+    pub bytes: u64,
+    /// When the oldest of them entered the log, on the log clock.
+    pub oldest: Option<LogTime>,
+}
+
+/// The records with which the next batch would start: whole records, in order, never more than asked
+/// for unless the first one alone is more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub range: SeqRange,
+    pub bytes: u64,
+    pub first_arrival: Timestamp,
+    pub first_logged: LogTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CutId(pub u64);
+
+/// Everything that a repeat needs, after a crash, an upgrade or a reload (D3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    pub id: CutId,
+    /// Disjoint, ascending; dense for a reader without partitions.
+    pub ranges: Vec<SeqRange>,
+    pub records: u64,
+    pub bytes: u64,
+    pub first_arrival: Timestamp,
+    pub first_logged: LogTime,
+    /// How to deliver it, in the pipeline's own words (at most `limits::PLAN_BYTES_MAX`): the buffer
+    /// keeps it and does not look inside.
+    pub plan: Vec<u8>,
+}
+
+impl From<&OpenCut> for Cut {
+    fn from(cut: &OpenCut) -> Cut {
+        Cut {
+            id: cut.id,
+            ranges: cut.spans.iter().map(|span| span.range()).collect(),
+            records: cut.spans.iter().map(|span| span.records()).sum(),
+            bytes: cut.spans.iter().map(|span| span.bytes()).sum(),
+            first_arrival: cut.first_arrival,
+            first_logged: cut.first_logged,
+            plan: cut.plan.clone(),
+        }
+    }
+}
+
+/// Where a cut's records came to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Delivered,
+    Expired,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// Whether it is on disk is known only after a restart: try the very same again.
+    #[error("the log could not be written")]
+    Failed,
+    #[error("the buffer is closed")]
+    Closed,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// B5: these records cannot be read back. `Outlet::quarantine` brings them to rest.
+    #[error("records {0} are damaged")]
+    Damaged(SeqRange),
+    #[error("failed to read the log")]
+    Disk(#[source] Arc<std::io::Error>),
+}
+
+impl Outlet {
+    pub(super) fn new(reader: Reader, door: Arc<Door>) -> Outlet {
+        Outlet { reader, door }
+    }
+
+    /// Returns once the durable tail is above `seen`. Cancel-safe.
+    pub async fn durable_tail_above(&self, seen: Seq) -> Seq {
+        let tails = &self.reader.shared.tails;
+        let tail = tails
+            .get(&self.reader.stream)
+            .expect("an outlet's stream is open");
+        let mut shown = tail.subscribe();
+        let above = shown.wait_for(|tail| seen < *tail).await;
+        *above.expect("the log lives as long as its handles")
+    }
+
+    pub fn waiting(&self) -> Waiting {
+        let inner = self.reader.shared.inner();
+        let Some(stream) = inner.state.streams.get(&self.reader.stream) else {
+            return Waiting::default();
+        };
+        let uncut = stream.uncut();
+        let first = uncut.first().map(|span| span.start.seq);
+        Waiting {
+            records: uncut.iter().map(|span| span.records()).sum(),
+            bytes: uncut.iter().map(|span| span.bytes()).sum(),
+            oldest: first.and_then(|first| inner.logged_at(self.reader.stream, first)),
+        }
+    }
+
+    /// Now, on the log clock.
+    pub fn log_now(&self) -> LogTime {
+        self.reader.shared.log_clock.now()
+    }
+
+    /// What the next batch of at most `bytes` would hold; `None` while nothing waits.
+    pub async fn candidate(&self, bytes: ByteSize) -> Result<Option<Candidate>, ReadError> {
+        let reader = self.reader.clone();
+        let found = off_thread(&self.reader.shared.disk, move || reader.candidate(bytes)).await?;
+        Ok(found.map(|(span, first)| Candidate {
+            range: span.range(),
+            bytes: span.bytes(),
+            first_arrival: first.arrival,
+            first_logged: first.logged,
+        }))
+    }
+
+    /// Cuts without a settlement, oldest first: what a restart must repeat.
+    pub fn open_cuts(&self) -> Vec<Cut> {
+        let inner = self.reader.shared.inner();
+        let stream = inner.state.streams.get(&self.reader.stream);
+        let cuts = stream.into_iter().flat_map(|stream| stream.cuts.values());
+        cuts.map(Cut::from).collect()
+    }
+
+    /// Durable when it returns, as are the next ones. After `Failed` the cut may be on disk all the
+    /// same: the same candidate and plan are tried until known.
+    pub async fn cut(&self, candidate: &Candidate, plan: Vec<u8>) -> Result<Cut, LogError> {
+        let span = self.span(candidate).ok_or(LogError::Failed)?;
+        let (answer, answered) = oneshot::channel();
+        let cut = NewCut {
+            stream: self.reader.stream,
+            span,
+            first_arrival: candidate.first_arrival,
+            first_logged: candidate.first_logged,
+            plan,
+            answer,
+        };
+        self.ask(Request::Cut(cut))?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    /// A candidate starts where something waits.
+    fn span(&self, candidate: &Candidate) -> Option<Span> {
+        let inner = self.reader.shared.inner();
+        let uncut = inner.state.streams.get(&self.reader.stream)?.uncut();
+        let waiting = uncut
+            .iter()
+            .find(|span| span.start.seq == candidate.range.start())?;
+        let end = waiting.start.plus(candidate.range.count(), candidate.bytes);
+        Span::between(waiting.start, end)
+    }
+
+    /// Brings a cut's records to rest. A cut that is at rest already stays so.
+    pub async fn settle(&self, cut: CutId, how: Settled) -> Result<(), LogError> {
+        let (answer, answered) = oneshot::channel();
+        let settle = Settle {
+            stream: self.reader.stream,
+            cut,
+            how,
+            answer,
+        };
+        self.ask(Request::Settle(settle))?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    /// B5: copies the damaged stretch to `quarantine/` and brings its records to rest.
+    pub async fn quarantine(&self, range: SeqRange) -> Result<(), LogError> {
+        let reader = self.reader.clone();
+        let shared = &self.reader.shared;
+        let (spans, copied) = off_thread(&shared.disk, move || reader.copy_damaged(range)).await;
+        match copied {
+            Ok(stretches) => {
+                for stretch in stretches {
+                    let bytes = u64::from(stretch.length);
+                    let metrics = &shared.metrics;
+                    happened::buffer::damaged(metrics, stretch.segment, stretch.offset, bytes);
+                }
+            }
+            Err(error) => happened::buffer::quarantine_copy_failed(&error),
+        }
+        if spans.is_empty() {
+            return Ok(());
+        }
+        let (answer, answered) = oneshot::channel();
+        let quarantine = Quarantine {
+            stream: self.reader.stream,
+            spans,
+            answer,
+        };
+        self.ask(Request::Quarantine(quarantine))?;
+        answered.await.unwrap_or(Err(LogError::Closed))?;
+        let inner = shared.inner();
+        if let Some(stream) = inner.state.streams.get(&self.reader.stream) {
+            happened::buffer::quarantined(&stream.facts.name, range);
+        }
+        Ok(())
+    }
+
+    /// The right to read, for whoever delivers.
+    pub fn extents(&self) -> Extents {
+        Extents(self.reader.clone())
+    }
+
+    fn ask(&self, request: Request) -> Result<(), LogError> {
+        self.door.0.push(request).map_err(|refused| match refused {
+            Refused::Full => LogError::Failed,
+            Refused::Closed => LogError::Closed,
+        })
+    }
+}
+
+/// The right to read one stream's records. Cheap to clone.
+#[derive(Clone)]
+pub struct Extents(Reader);
+
+impl Extents {
+    /// The next records of `range`, at least one and at most about `limits::READ_BYTES_MAX` unless a
+    /// single frame is larger; quarantined ones are left out, so the answer may start later than the
+    /// range, or be `None` when nothing of it is left.
+    pub async fn read(&self, range: SeqRange) -> Result<Option<(Seq, Records)>, ReadError> {
+        let reader = self.0.clone();
+        off_thread(&self.0.shared.disk, move || reader.read(range)).await
+    }
+}

@@ -1,0 +1,155 @@
+//! Free segments: files that wait to be the next segment, first in, first out.
+//!
+//! New ones are filled with zeros in the background, because overwriting what was written before
+//! costs a third of growing a file. A file counts once its name is synced.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::segment::free_name;
+use crate::model::limits;
+use crate::outside::disk::{Disk, DiskFile};
+
+/// After a file could not be made, the next try is this much later.
+const GROW_PAUSE: Duration = Duration::from_secs(1);
+/// One write while a file is filled.
+const FILL_BYTES: usize = 1 << 20;
+
+pub struct Pool {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u32,
+    /// All segment files together, free and used (`storage.max_size`).
+    bytes_max: u64,
+    stopping: AtomicBool,
+    files: Mutex<Files>,
+}
+
+#[derive(Default)]
+struct Files {
+    /// Names, next first.
+    free: VecDeque<String>,
+    /// All segment files together.
+    bytes: u64,
+    next_number: u64,
+    /// When a file could not be made.
+    failed_at: Option<Instant>,
+}
+
+/// How a new file gets its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// Reserved only: when there is no time.
+    Reserve,
+    Zeros,
+}
+
+impl Pool {
+    pub fn new(disk: Arc<dyn Disk>, segment_bytes: u32, bytes_max: u64) -> Pool {
+        Pool {
+            disk,
+            segment_bytes,
+            bytes_max,
+            stopping: AtomicBool::new(false),
+            files: Mutex::default(),
+        }
+    }
+
+    /// Counts a file that was there at start.
+    pub fn count(&self, bytes: u64) {
+        self.lock().bytes += bytes;
+    }
+
+    /// No new file gets a number at or below this.
+    pub fn skip_number(&self, number: u64) {
+        let mut files = self.lock();
+        files.next_number = files.next_number.max(number + 1);
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().free.len()
+    }
+
+    pub fn take(&self) -> Option<String> {
+        self.lock().free.pop_front()
+    }
+
+    /// A counted file becomes free. One of another size, from before `max_size` was changed, goes.
+    pub fn put(&self, name: String, bytes: u64) -> io::Result<()> {
+        if bytes == u64::from(self.segment_bytes) {
+            self.lock().free.push_back(name);
+            return Ok(());
+        }
+        self.disk.remove(Path::new(&name))?;
+        self.lock().bytes -= bytes;
+        Ok(())
+    }
+
+    /// Whether there are so few free files that a new one should be made, and may be.
+    pub fn wants_more(&self) -> bool {
+        let files = self.lock();
+        let few = files.free.len() < limits::SEGMENTS_RESERVED + 2;
+        let tired = files.failed_at.is_some_and(|at| at.elapsed() < GROW_PAUSE);
+        few && !tired && files.bytes + u64::from(self.segment_bytes) <= self.bytes_max
+    }
+
+    /// Gives up filling, so that nobody waits for it.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes one more file. Whatever goes wrong leaves no file behind, or one that the next start
+    /// removes.
+    pub fn grow(&self, fill: Fill) -> io::Result<()> {
+        let bytes = u64::from(self.segment_bytes);
+        let name = {
+            let mut files = self.lock();
+            files.next_number += 1;
+            files.bytes += bytes;
+            free_name(files.next_number)
+        };
+        let made = self.make(Path::new(&name), fill);
+        let mut files = self.lock();
+        match made {
+            Ok(()) => files.free.push_back(name),
+            Err(_) => {
+                files.bytes -= bytes;
+                files.failed_at = Some(Instant::now());
+                // If even this fails, the file has a wrong size or is good: the next start sees to it.
+                let _ = self.disk.remove(Path::new(&name));
+            }
+        }
+        made
+    }
+
+    fn make(&self, path: &Path, fill: Fill) -> io::Result<()> {
+        let file = self.disk.create(path)?;
+        match fill {
+            Fill::Reserve => file.allocate(u64::from(self.segment_bytes))?,
+            Fill::Zeros => self.fill(file.as_ref())?,
+        }
+        file.sync()?;
+        self.disk.sync_folder(Path::new(""))
+    }
+
+    fn fill(&self, file: &dyn DiskFile) -> io::Result<()> {
+        let zeros = vec![0; FILL_BYTES.min(self.segment_bytes as usize)];
+        for at in (0..self.segment_bytes).step_by(zeros.len()) {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = zeros.len().min((self.segment_bytes - at) as usize);
+            file.write_at(&[IoSlice::new(&zeros[..length])], u64::from(at))?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().expect("nobody panics with this lock")
+    }
+}

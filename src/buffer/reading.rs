@@ -1,0 +1,343 @@
+//! Finding and reading records in the log, for deliveries and for the size of a batch.
+//!
+//! Blocking, so callers go through `off_thread`. A reader holds sequence numbers, not places: it
+//! looks a place up and pins its segment for one read.
+
+use std::io;
+use std::sync::Arc;
+
+use super::ReadError;
+use super::frame::{HEADER_BYTES, Header, Kind, Place};
+use super::index::{Extent, SegmentIndex};
+use super::ledger::{Position, Span};
+use super::scan::{Depth, Found, Stretch, Window, scan};
+use super::shared::{Inner, Shared};
+use super::state::Sealed;
+use crate::model::{ByteSize, Records, Seq, SeqRange, limits};
+use crate::outside::disk::DiskFile;
+
+/// Extents that one read goes through.
+const EXTENTS_PER_READ_MAX: usize = 1024;
+
+/// One stream's reader.
+#[derive(Clone)]
+pub struct Reader {
+    pub shared: Arc<Shared>,
+    pub stream: u32,
+}
+
+/// A segment that cannot be recycled for as long as this lives (B4).
+pub struct Pinned {
+    pub segment: u64,
+    pub facts: Sealed,
+    pub file: Arc<dyn DiskFile>,
+    _pin: Arc<()>,
+}
+
+fn disk(cause: io::Error) -> ReadError {
+    ReadError::Disk(Arc::new(cause))
+}
+
+fn damaged(start: Seq, end: Seq) -> ReadError {
+    // An empty range would be our own mistake: somebody asked for a record that is there.
+    ReadError::Damaged(SeqRange::new(start, end))
+}
+
+impl Reader {
+    /// The next records of `range` that are not at rest, from one stretch of the lane.
+    pub fn read(&self, range: SeqRange) -> Result<Option<(Seq, Records)>, ReadError> {
+        let Some(wanted) = self.first_live(range) else {
+            return Ok(None);
+        };
+        let mut gathered = Gathered::starting_at(wanted.start());
+        while gathered.next < wanted.end() && gathered.slab.len() < limits::READ_BYTES_MAX {
+            match self.read_some(wanted, &mut gathered) {
+                Ok(()) => {}
+                // What was read is good; the next call meets the damage first.
+                Err(_) if !gathered.ends.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let records = Records::from_parts(gathered.slab.into(), gathered.ends);
+        Ok(records.map(|records| (wanted.start(), records)))
+    }
+
+    fn first_live(&self, range: SeqRange) -> Option<SeqRange> {
+        let inner = self.shared.inner();
+        let live = inner.state.streams.get(&self.stream)?.live();
+        live.iter().find_map(|span| span.range().shared(range))
+    }
+
+    /// Reads on from `gathered.next`, within one segment.
+    fn read_some(&self, wanted: SeqRange, gathered: &mut Gathered) -> Result<(), ReadError> {
+        let from = gathered.next;
+        let (segment, part_end) = self.part_at(from, wanted.end())?;
+        let (extents, pinned) = self.with_index(segment, |index| {
+            let mut bytes = 0;
+            let few = index
+                .from_seq(self.stream, from)
+                .iter()
+                .take(EXTENTS_PER_READ_MAX);
+            let near = few.take_while(|extent| {
+                let enough = limits::READ_BYTES_MAX <= bytes;
+                bytes += extent.length as usize;
+                !enough
+            });
+            near.copied().collect::<Vec<Extent>>()
+        })?;
+        if extents.is_empty() {
+            return Err(damaged(from, part_end.min(wanted.end())));
+        }
+        for extent in extents {
+            if wanted.end() <= gathered.next || limits::READ_BYTES_MAX <= gathered.slab.len() {
+                break;
+            }
+            if gathered.next < extent.span.start.seq {
+                let end = extent.span.start.seq.min(wanted.end());
+                return Err(damaged(gathered.next, end));
+            }
+            self.read_extent(&pinned, extent, wanted, gathered)?;
+        }
+        Ok(())
+    }
+
+    fn read_extent(
+        &self,
+        pinned: &Pinned,
+        extent: Extent,
+        wanted: SeqRange,
+        gathered: &mut Gathered,
+    ) -> Result<(), ReadError> {
+        let bytes = pinned.bytes(extent).map_err(disk)?;
+        let mut frames = Frames::new(pinned, extent, &bytes);
+        while gathered.next < extent.span.end.seq.min(wanted.end()) {
+            let lost = |end: Seq| damaged(gathered.next, end.min(wanted.end()));
+            let Some((header, frame)) = frames.next() else {
+                return Err(lost(extent.span.end.seq));
+            };
+            if header.end().seq <= gathered.next {
+                continue;
+            }
+            if gathered.next < header.first.seq {
+                return Err(lost(header.first.seq));
+            }
+            let ends = header.ends(frame).filter(|_| header.matches_payload(frame));
+            let Some(ends) = ends else {
+                return Err(lost(header.end().seq));
+            };
+            gathered.add(&header, header.slab(frame), &ends, wanted.end());
+        }
+        Ok(())
+    }
+
+    /// The first batch that waits: its records, and the extent of its first one.
+    pub fn candidate(&self, size: ByteSize) -> Result<Option<(Span, Extent)>, ReadError> {
+        let uncut = {
+            let inner = self.shared.inner();
+            let stream = inner.state.streams.get(&self.stream);
+            stream.and_then(|stream| stream.uncut().first().copied())
+        };
+        let Some(uncut) = uncut else {
+            return Ok(None);
+        };
+        let start = uncut.start;
+        let (segment, part_end) = self.part_at(start.seq, uncut.end.seq)?;
+        let (first, _) = self.with_index(segment, |index| {
+            index.from_seq(self.stream, start.seq).first().copied()
+        })?;
+        let first = match first {
+            Some(first) if first.span.start.seq <= start.seq => first,
+            Some(later) => return Err(damaged(start.seq, later.span.start.seq.min(uncut.end.seq))),
+            None => return Err(damaged(start.seq, part_end.min(uncut.end.seq))),
+        };
+        let target = start.byte.saturating_add(size.get());
+        let end = match uncut.end.byte <= target {
+            true => uncut.end,
+            false => self.last_end_within(uncut, target)?,
+        };
+        let span = Span::between(start, end).expect("a batch holds at least its first record");
+        Ok(Some((span, first)))
+    }
+
+    /// The last place in `uncut` between two records that is not above `target`; but never before
+    /// the end of the first record.
+    fn last_end_within(&self, uncut: Span, target: u64) -> Result<Position, ReadError> {
+        let part = {
+            let inner = self.shared.inner();
+            let stream = inner.state.streams.get(&self.stream);
+            let mut parts = stream.into_iter().flat_map(|stream| &stream.parts);
+            let beyond = |span: Span| target < span.end.byte && uncut.start.seq < span.end.seq;
+            parts
+                .find(|(_, part)| beyond(part.span))
+                .map(|(segment, _)| *segment)
+        };
+        let Some(segment) = part else {
+            return Ok(uncut.end);
+        };
+        let (extent, pinned) =
+            self.with_index(segment, |index| index.at_byte(self.stream, target))?;
+        let Some(extent) = extent else {
+            return Ok(uncut.end);
+        };
+        let mut best = uncut.start.max(extent.span.start);
+        let bytes = pinned.bytes(extent).map_err(disk)?;
+        let mut frames = Frames::new(&pinned, extent, &bytes);
+        while let Some((header, frame)) = frames.next() {
+            let ends = header.ends(frame).filter(|_| header.matches_payload(frame));
+            for (number, end) in (1..).zip(ends.unwrap_or_default()) {
+                let end = header.first.plus(number, u64::from(end));
+                if end.seq <= best.seq {
+                    continue;
+                }
+                if target < end.byte && best != uncut.start {
+                    return Ok(best);
+                }
+                best = end;
+                if target < end.byte {
+                    return Ok(best);
+                }
+            }
+        }
+        if best == uncut.start {
+            return Err(damaged(best.seq, extent.span.end.seq.min(uncut.end.seq)));
+        }
+        Ok(best)
+    }
+
+    /// The segment that holds `seq`, and where the stream's records in it end.
+    fn part_at(&self, seq: Seq, end: Seq) -> Result<(u64, Seq), ReadError> {
+        let inner = self.shared.inner();
+        let stream = inner.state.streams.get(&self.stream);
+        let mut parts = stream.into_iter().flat_map(|stream| &stream.parts);
+        match parts.find(|(_, part)| seq < part.span.end.seq) {
+            Some((segment, part)) if part.span.start.seq <= seq => {
+                Ok((*segment, part.span.end.seq))
+            }
+            Some((_, later)) => Err(damaged(seq, later.span.start.seq.min(end))),
+            None => Err(damaged(seq, end)),
+        }
+    }
+
+    /// Asks the segment's index, making it first where it is not in memory.
+    pub fn with_index<T>(
+        &self,
+        segment: u64,
+        mut ask: impl FnMut(&SegmentIndex) -> T,
+    ) -> Result<(T, Pinned), ReadError> {
+        let pinned = {
+            let mut inner = self.shared.inner();
+            let gone = || io::Error::other("the segment is gone");
+            let pinned = pin(&inner, segment).ok_or_else(gone).map_err(disk)?;
+            if inner.current.is_some_and(|(id, _)| id == segment) {
+                return Ok((ask(&inner.indexes.current), pinned));
+            }
+            if let Some(index) = inner.indexes.sealed(segment) {
+                return Ok((ask(&index), pinned));
+            }
+            pinned
+        };
+        let index = Arc::new(pinned.index().map_err(disk)?);
+        self.shared.inner().indexes.keep(segment, index.clone());
+        Ok((ask(&index), pinned))
+    }
+}
+
+/// `None` where the segment is not one of the log's any more.
+pub fn pin(inner: &Inner, segment: u64) -> Option<Pinned> {
+    let file = inner.files.get(&segment)?;
+    let current = inner.current.filter(|(id, _)| *id == segment);
+    let sealed = || inner.state.segments.get(&segment).copied();
+    Some(Pinned {
+        segment,
+        facts: current.map(|(_, facts)| facts).or_else(sealed)?,
+        file: file.file.clone(),
+        _pin: file.pin.clone(),
+    })
+}
+
+impl Pinned {
+    fn bytes(&self, extent: Extent) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; extent.length as usize];
+        self.file.read_at(&mut bytes, u64::from(extent.offset))?;
+        Ok(bytes)
+    }
+
+    /// From the headers alone; what is damaged is missing.
+    fn index(&self) -> io::Result<SegmentIndex> {
+        let mut index = SegmentIndex::default();
+        let mut window = Window::new(self.file.clone(), self.facts.end);
+        let stretch = Stretch {
+            segment: self.segment,
+            life: self.facts.life,
+            from: self.facts.frames_at,
+            to: self.facts.end,
+        };
+        scan(&mut window, stretch, Depth::Headers, |found| match found {
+            Found::Frame(header, _) => index.add(&header),
+            Found::Rotten(_) | Found::Gap { .. } => {}
+        })?;
+        Ok(index)
+    }
+}
+
+/// The frames in an extent's bytes.
+struct Frames<'a> {
+    segment: u64,
+    life: u64,
+    offset: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Frames<'a> {
+    fn new(pinned: &Pinned, extent: Extent, bytes: &'a [u8]) -> Frames<'a> {
+        Frames {
+            segment: pinned.segment,
+            life: pinned.facts.life,
+            offset: extent.offset,
+            bytes,
+        }
+    }
+
+    /// `None` at the end, or where a header is damaged.
+    fn next(&mut self) -> Option<(Header, &'a [u8])> {
+        let place = Place {
+            segment: self.segment,
+            offset: self.offset,
+        };
+        let header = Header::decode(self.bytes.get(..HEADER_BYTES)?, place, self.life)?;
+        let (frame, rest) = self.bytes.split_at_checked(header.length as usize)?;
+        self.bytes = rest;
+        self.offset += header.length;
+        (header.kind == Kind::Records).then_some((header, frame))
+    }
+}
+
+struct Gathered {
+    next: Seq,
+    slab: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Gathered {
+    fn starting_at(next: Seq) -> Gathered {
+        Gathered {
+            next,
+            slab: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Adds the frame's records from `next` up to `end`.
+    fn add(&mut self, header: &Header, slab: &[u8], ends: &[u32], end: Seq) {
+        let first = header.first.seq.get();
+        let from = (self.next.get() - first) as usize;
+        let to = (end.min(header.end().seq).get() - first) as usize;
+        let start = if from == 0 { 0 } else { ends[from - 1] };
+        let base = self.slab.len() as u32;
+        let bytes = &slab[start as usize..ends[to - 1] as usize];
+        self.slab.extend_from_slice(bytes);
+        let moved = ends[from..to].iter().map(|end| base + (end - start));
+        self.ends.extend(moved);
+        self.next = end.min(header.end().seq);
+    }
+}

@@ -1,0 +1,222 @@
+//! A segment: a file of fixed size that opens with a head and holds groups of frames.
+//!
+//! ```text
+//! 0        8         12       16       20      24       28   32   40     48
+//! | magic  | version | prefix | length | CRC32C| proven | 0  | id | life | snapshot …
+//! |        |         | CRC32C |        |       | up to  |    |    |      |
+//! ```
+//!
+//! The prefix has a checksum of its own, so that a later format is told from damage. The head is
+//! filled up to a multiple of `GROUP_ALIGNMENT` and written twice, against bit rot.
+
+use crc_fast::{CrcAlgorithm, checksum};
+
+use super::scan::Window;
+use super::wire::crc32c;
+
+/// A group of frames begins at a multiple of this: what the page cache writes back at once, and the
+/// physical sector of most devices, so that a torn write cannot damage an acknowledged neighbour.
+pub const GROUP_ALIGNMENT: usize = 4096;
+/// The format that this program writes, and the only one that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: [u8; 8] = *b"\xf5sgmnt\r\n";
+const PREFIX_BYTES: usize = 16;
+const FIXED_BYTES: usize = 48;
+
+pub fn segment_name(id: u64) -> String {
+    format!("segment-{id:020}.log")
+}
+
+pub fn free_name(number: u64) -> String {
+    format!("free-{number:06}.log")
+}
+
+/// The id in a segment's name.
+pub fn segment_id(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("segment-")?.strip_suffix(".log")?;
+    let id = digits.parse().ok()?;
+    (segment_name(id) == name).then_some(id)
+}
+
+/// The number in a free file's name.
+pub fn free_number(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("free-")?.strip_suffix(".log")?;
+    let number = digits.parse().ok()?;
+    (free_name(number) == name).then_some(number)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub id: u64,
+    pub life: u64,
+    /// Where the first group begins. Derived: behind both copies.
+    pub frames_at: u32,
+    /// Everything below is proven durable by this head: what recovery wrote again.
+    pub proven_upto: u32,
+    pub snapshot: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum HeadError {
+    /// Torn, rotten, or never written.
+    Invalid,
+    Newer(u32),
+}
+
+/// Where frames begin behind a head with a snapshot this long.
+pub fn frames_at(snapshot_bytes: usize) -> u32 {
+    let both = 2 * copy_bytes(snapshot_bytes);
+    u32::try_from(both).expect("a snapshot is bounded by its segment")
+}
+
+fn copy_bytes(snapshot_bytes: usize) -> usize {
+    (FIXED_BYTES + snapshot_bytes).next_multiple_of(GROUP_ALIGNMENT)
+}
+
+impl Head {
+    /// Both copies.
+    pub fn encode(&self) -> Vec<u8> {
+        let length = FIXED_BYTES + self.snapshot.len();
+        let mut bytes = Vec::with_capacity(2 * copy_bytes(self.snapshot.len()));
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&crc32c(&[&bytes[..12]]).to_le_bytes());
+        bytes.extend_from_slice(&(length as u32).to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.proven_upto.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.id.to_le_bytes());
+        bytes.extend_from_slice(&self.life.to_le_bytes());
+        bytes.extend_from_slice(&self.snapshot);
+        let crc = body_crc(&bytes);
+        bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+        bytes.resize(copy_bytes(self.snapshot.len()), 0);
+        bytes.extend_from_within(..);
+        bytes
+    }
+
+    /// The first of the two copies that is whole, looked for in the first half of the file.
+    pub fn read(window: &mut Window, id: u64) -> std::io::Result<Result<Head, HeadError>> {
+        let half = window.end() / 2;
+        let mut newer = None;
+        for at in (0..half).step_by(GROUP_ALIGNMENT) {
+            match Head::read_copy(window, at, id)? {
+                Ok(head) => return Ok(Ok(head)),
+                Err(HeadError::Newer(version)) => newer = newer.or(Some(version)),
+                Err(HeadError::Invalid) => {}
+            }
+        }
+        Ok(Err(newer.map_or(HeadError::Invalid, HeadError::Newer)))
+    }
+
+    fn read_copy(
+        window: &mut Window,
+        at: u32,
+        id: u64,
+    ) -> std::io::Result<Result<Head, HeadError>> {
+        let Some(fixed) = window.get(at, FIXED_BYTES)? else {
+            return Ok(Err(HeadError::Invalid));
+        };
+        let u32_at = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("4 bytes"));
+        let u64_at = |at: usize| u64::from_le_bytes(fixed[at..at + 8].try_into().expect("8 bytes"));
+        let known = fixed[..8] == MAGIC && u32_at(12) == crc32c(&[&fixed[..12]]);
+        if !known {
+            return Ok(Err(HeadError::Invalid));
+        }
+        if FORMAT_VERSION < u32_at(8) {
+            return Ok(Err(HeadError::Newer(u32_at(8))));
+        }
+        let (length, crc) = (u32_at(16) as usize, u32_at(20));
+        let (proven_upto, named, life) = (u32_at(24), u64_at(32), u64_at(40));
+        if length < FIXED_BYTES || named != id {
+            return Ok(Err(HeadError::Invalid));
+        }
+        let Some(bytes) = window.get(at, length)? else {
+            return Ok(Err(HeadError::Invalid));
+        };
+        if body_crc(bytes) != crc {
+            return Ok(Err(HeadError::Invalid));
+        }
+        let snapshot = bytes[FIXED_BYTES..].to_vec();
+        Ok(Ok(Head {
+            id,
+            life,
+            frames_at: frames_at(snapshot.len()),
+            proven_upto,
+            snapshot,
+        }))
+    }
+}
+
+fn body_crc(head: &[u8]) -> u32 {
+    debug_assert_eq!(
+        PREFIX_BYTES + 8,
+        24,
+        "length and checksum follow the prefix"
+    );
+    checksum(CrcAlgorithm::Crc32Iscsi, &head[24..]) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        Head {
+            id: 5,
+            life: 2,
+            frames_at: frames_at(5000),
+            proven_upto: 20_000,
+            snapshot: vec![7; 5000],
+        }
+    }
+
+    fn read(bytes: Vec<u8>) -> Result<Head, HeadError> {
+        let mut file = bytes;
+        file.resize(64 * 1024, 0xee);
+        Head::read(&mut Window::over_bytes(file), 5).unwrap()
+    }
+
+    #[test]
+    fn a_head_reads_back_as_it_was_written() {
+        assert_eq!(head().encode().len(), head().frames_at as usize);
+        assert_eq!(read(head().encode()), Ok(head()));
+    }
+
+    #[test]
+    fn one_whole_copy_is_enough() {
+        let bytes = head().encode();
+        for at in [3, 9, 17, 21, 25, 100, 5000] {
+            let mut rotten = bytes.clone();
+            rotten[at] ^= 4;
+            assert_eq!(read(rotten.clone()), Ok(head()), "flipped at {at}");
+            rotten[8192 + at] ^= 4;
+            assert_eq!(
+                read(rotten),
+                Err(HeadError::Invalid),
+                "both flipped at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_later_format_is_told_from_damage() {
+        let mut bytes = head().encode();
+        for start in [0, 8192] {
+            bytes[start + 8] = 2;
+            let crc = crc32c(&[&bytes[start..start + 12]]);
+            bytes[start + 12..start + 16].copy_from_slice(&crc.to_le_bytes());
+        }
+        assert_eq!(read(bytes), Err(HeadError::Newer(2)));
+    }
+
+    #[test]
+    fn a_name_is_one_of_ours_only_as_we_write_it() {
+        assert_eq!(segment_id(&segment_name(77)), Some(77));
+        assert_eq!(segment_id("segment-77.log"), None);
+        assert_eq!(segment_id("segment-+0000000000000000077.log"), None);
+        assert_eq!(free_number(&free_name(3)), Some(3));
+        assert_eq!(free_number("free-.log"), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! What the committer and all handles share: the durable state, and where its records lie.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Health;
+use super::geometry::Geometry;
+use super::index::Indexes;
+use super::pool::Pool;
+use super::queue::Queue;
+use super::state::{Sealed, State};
+use crate::model::{LogTime, Seq};
+use crate::outside::Clock;
+use crate::outside::disk::{Disk, DiskFile};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics;
+
+pub struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub geometry: Geometry,
+    pub clock: Clock,
+    pub log_clock: LogClock,
+    pub metrics: Metrics,
+    pub pool: Pool,
+    pub queue: Arc<Queue>,
+    /// By stream id: the durable tails, for those who wait for them.
+    pub tails: BTreeMap<u32, watch::Sender<Seq>>,
+    pub inner: Mutex<Inner>,
+    /// Keeps every other daemon out of the directory.
+    pub _lock: Arc<dyn DiskFile>,
+}
+
+/// All that changes. Never locked across a disk operation.
+pub struct Inner {
+    /// B2: the state after all *synced* frames, and so all that anybody sees.
+    pub state: State,
+    pub indexes: Indexes,
+    pub files: BTreeMap<u64, SegmentFile>,
+    /// The segment that is being written; `end` is its durable end.
+    pub current: Option<(u64, Sealed)>,
+    pub health: Health,
+}
+
+pub struct SegmentFile {
+    pub file: Arc<dyn DiskFile>,
+    /// B4: each reader holds a clone for as long as it reads.
+    pub pin: Arc<()>,
+}
+
+impl SegmentFile {
+    pub fn new(file: Arc<dyn DiskFile>) -> SegmentFile {
+        let pin = Arc::new(());
+        SegmentFile { file, pin }
+    }
+
+    pub fn is_being_read(&self) -> bool {
+        1 < Arc::strong_count(&self.pin)
+    }
+}
+
+impl Shared {
+    pub fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nobody panics with this lock")
+    }
+
+    pub fn show_segments(&self, inner: &Inner) {
+        let used = inner.state.segments.len() + usize::from(inner.current.is_some());
+        for (state, count) in [("used", used), ("free", self.pool.len())] {
+            let label = metrics::Segments { state };
+            self.metrics
+                .log_segments
+                .get_or_create(&label)
+                .set(count as i64);
+        }
+    }
+}
+
+impl Inner {
+    /// When the first record of a stream that waits entered the log.
+    pub fn logged_at(&self, stream: u32, seq: Seq) -> Option<LogTime> {
+        let parts = &self.state.streams.get(&stream)?.parts;
+        let (segment, part) = parts.iter().find(|(_, part)| seq < part.span.end.seq)?;
+        let is_current = self.current.is_some_and(|(id, _)| id == *segment);
+        let index = match is_current {
+            true => Some(&self.indexes.current),
+            false => self.indexes.peek(*segment),
+        };
+        let extent = index.and_then(|index| index.from_seq(stream, seq).first());
+        Some(extent.map_or(part.logged, |extent| extent.logged))
+    }
+}
+
+/// Monotonic time added up over all lives.
+#[derive(Clone, Copy, Debug)]
+pub struct LogClock {
+    base: LogTime,
+    opened: Instant,
+}
+
+impl LogClock {
+    pub fn starting_at(base: LogTime) -> LogClock {
+        let opened = Instant::now();
+        LogClock { base, opened }
+    }
+
+    pub fn now(&self) -> LogTime {
+        self.base.plus(self.opened.elapsed())
+    }
+}

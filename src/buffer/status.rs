@@ -1,0 +1,83 @@
+//! How the log is, for health checks, metrics and people.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shared::Shared;
+use crate::model::StreamName;
+
+/// How the log is, for health and metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Status(Arc<Shared>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Good,
+    /// B7: full, puts are refused.
+    Full,
+    /// B6: the disk failed twice; intake has stopped until a restart.
+    Failed,
+}
+
+/// The conservation counts of one stream (C1), across restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub accepted: u64,
+    pub accepted_bytes: u64,
+    pub delivered: u64,
+    pub failed: u64,
+    pub dropped: u64,
+    pub expired: u64,
+    pub quarantined: u64,
+    pub buffered: u64,
+    pub buffered_bytes: u64,
+}
+
+/// Segment files of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segments {
+    pub used: usize,
+    pub free: usize,
+}
+
+impl Status {
+    pub(super) fn new(shared: Arc<Shared>) -> Status {
+        Status(shared)
+    }
+
+    pub fn health(&self) -> Health {
+        self.0.inner().health
+    }
+
+    /// Of every stream in the log, configured or not.
+    pub fn totals(&self) -> BTreeMap<StreamName, Totals> {
+        let inner = self.0.inner();
+        let streams = inner.state.streams.values();
+        streams
+            .map(|stream| (stream.facts.name.clone(), stream.totals()))
+            .collect()
+    }
+
+    /// How long, on the log clock, the oldest record that is not at rest has been here; streams
+    /// without one are missing.
+    pub fn oldest(&self) -> BTreeMap<StreamName, Duration> {
+        let now = self.0.log_clock.now();
+        let inner = self.0.inner();
+        let streams = inner.state.streams.iter();
+        let oldest = streams.filter_map(|(id, stream)| {
+            let first = stream.live().first()?.start.seq;
+            let logged = inner.logged_at(*id, first)?;
+            Some((stream.facts.name.clone(), now.since(logged)))
+        });
+        oldest.collect()
+    }
+
+    pub fn segments(&self) -> Segments {
+        let inner = self.0.inner();
+        Segments {
+            used: inner.state.segments.len() + usize::from(inner.current.is_some()),
+            free: self.0.pool.len(),
+        }
+    }
+}
