@@ -62,7 +62,7 @@ impl SegmentIndex {
     }
 
     /// The extents of `stream` from the one that holds `seq`, or the first behind it.
-    pub fn from_seq(&self, stream: u32, seq: Seq) -> &[Extent] {
+    pub fn behind(&self, stream: u32, seq: Seq) -> &[Extent] {
         let extents = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
         let first = extents.partition_point(|extent| extent.span.end.seq <= seq);
         &extents[first..]

@@ -88,11 +88,6 @@ impl Ledger {
         before.is_some_and(|(_, span)| range.end() <= span.end.seq)
     }
 
-    pub fn overlaps(&self, range: SeqRange) -> bool {
-        let before = self.spans.range(..range.end()).next_back();
-        before.is_some_and(|(_, span)| range.start() < span.end.seq)
-    }
-
     /// What of `whole` has not been dealt with, ascending.
     pub fn gaps(&self, whole: Span) -> Vec<Span> {
         let mut gaps = Vec::new();
@@ -107,14 +102,6 @@ impl Ledger {
         }
         gaps.extend(Span::between(at, whole.end));
         gaps
-    }
-
-    /// Everything below has been dealt with.
-    pub fn watermark(&self) -> Position {
-        match self.spans.get(&Seq::ZERO) {
-            Some(span) => span.end,
-            None => Position::ZERO,
-        }
     }
 
     pub fn records(&self) -> u64 {
@@ -161,29 +148,19 @@ mod tests {
             ledger.add(span(*start, *end));
         }
         let gaps = show(ledger.gaps(span(0, 20)));
-        let watermark = ledger.watermark().seq;
-        expected.assert_eq(&format!(
-            "{} / gaps {gaps} / watermark {watermark}",
-            show(ledger.spans())
-        ));
+        expected.assert_eq(&format!("{} / gaps {gaps}", show(ledger.spans())));
     }
 
     #[test]
     fn spans_that_touch_become_one() {
-        check(&[], expect![" / gaps 0..20 / watermark 0"]);
-        check(
-            &[(0, 5), (5, 9)],
-            expect!["0..9 / gaps 9..20 / watermark 9"],
-        );
-        check(
-            &[(5, 9), (0, 3)],
-            expect!["0..3 5..9 / gaps 3..5 9..20 / watermark 3"],
-        );
+        check(&[], expect![" / gaps 0..20"]);
+        check(&[(0, 5), (5, 9)], expect!["0..9 / gaps 9..20"]);
+        check(&[(5, 9), (0, 3)], expect!["0..3 5..9 / gaps 3..5 9..20"]);
         check(
             &[(5, 9), (12, 15), (3, 13)],
-            expect!["3..15 / gaps 0..3 15..20 / watermark 0"],
+            expect!["3..15 / gaps 0..3 15..20"],
         );
-        check(&[(0, 30)], expect!["0..30 / gaps  / watermark 30"]);
+        check(&[(0, 30)], expect!["0..30 / gaps "]);
     }
 
     proptest! {
@@ -207,7 +184,6 @@ mod tests {
                 prop_assert_eq!(gaps.iter().map(|gap| gap.records()).sum::<u64>(), missing);
                 prop_assert_eq!(gaps.iter().map(|gap| gap.bytes()).sum::<u64>(), 10 * missing);
                 prop_assert_eq!(ledger.covers(whole.range()), missing == 0);
-                prop_assert_eq!(ledger.overlaps(whole.range()), missing != to - from);
             }
         }
     }

@@ -57,7 +57,7 @@ impl Reader {
         let mut copied = Ok(Vec::new());
         for (segment, _) in parts {
             let found = self.with_index(segment, |index| {
-                let near = index.from_seq(self.stream, range.start()).iter();
+                let near = index.behind(self.stream, range.start()).iter();
                 let within = near.take_while(|extent| extent.span.start.seq < range.end());
                 within.copied().collect::<Vec<_>>()
             });

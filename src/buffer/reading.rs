@@ -75,7 +75,7 @@ impl Reader {
         let (extents, pinned) = self.with_index(segment, |index| {
             let mut bytes = 0;
             let few = index
-                .from_seq(self.stream, from)
+                .behind(self.stream, from)
                 .iter()
                 .take(EXTENTS_PER_READ_MAX);
             let near = few.take_while(|extent| {
@@ -143,7 +143,7 @@ impl Reader {
         let start = uncut.start;
         let (segment, part_end) = self.part_at(start.seq, uncut.end.seq)?;
         let (first, _) = self.with_index(segment, |index| {
-            index.from_seq(self.stream, start.seq).first().copied()
+            index.behind(self.stream, start.seq).first().copied()
         })?;
         let first = match first {
             Some(first) if first.span.start.seq <= start.seq => first,

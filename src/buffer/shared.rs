@@ -88,7 +88,7 @@ impl Inner {
             true => Some(&self.indexes.current),
             false => self.indexes.peek(*segment),
         };
-        let extent = index.and_then(|index| index.from_seq(stream, seq).first());
+        let extent = index.and_then(|index| index.behind(stream, seq).first());
         Some(extent.map_or(part.logged, |extent| extent.logged))
     }
 }
