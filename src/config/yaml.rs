@@ -163,6 +163,10 @@ fn reason(error: &serde_saphyr::Error) -> String {
     // The parser repeats the position in its message; the problem has it already.
     let message = error.to_string();
     let reason = message.lines().next().unwrap_or_default();
+    if reason.starts_with("unsupported tag") {
+        // What looks like a tag may be a password, so it is not repeated.
+        return "a value that begins with `!` needs quotes".to_owned();
+    }
     let reason = reason.split(" at line ").next().unwrap_or_default();
     reason.to_owned()
 }
@@ -424,7 +428,7 @@ mod tests {
             "a: !secret 1\n",
             expect![[r#"
                 a.yaml has 1 problem
-                  a.yaml:1:12  not readable as YAML: unsupported tag `!secret`
+                  a.yaml:1:12  not readable as YAML: a value that begins with `!` needs quotes
             "#]],
         );
         check(

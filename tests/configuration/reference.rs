@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 
-use crate::world::World;
+use crate::world::{STREAM, World};
 
 /// Everything that the reference's secrets and files name.
 fn reference(text: String) -> World {
@@ -18,6 +18,9 @@ fn reference(text: String) -> World {
         .variable("ADMIN_TOKEN", "t")
         .variable("MINIO_SECRET", "s")
         .variable("MINIO_SESSION_TOKEN", "s")
+        .file("secrets/minio", "s")
+        .file("minio-ca.crt", "-----BEGIN CERTIFICATE-----")
+        .variable("EVENTS_TOKEN", "t")
 }
 
 /// The text with the chosen `#: ` blocks taken in; a block is a run of such lines.
@@ -76,4 +79,38 @@ fn the_reference_names_every_key() {
         let written = text.contains(&format!("{key}:"));
         assert!(written, "`{key}` is not in the reference");
     }
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_true() {
+    let mut examples = 0;
+    for page in ["README.md", "docs/configuration.md", "docs/operations.md"] {
+        let text = fs::read_to_string(page).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let (example, _) = block.split_once("```").expect("an example ends");
+            let has_streams = example.lines().any(|line| line == "streams:");
+            let rest = if has_streams { "" } else { STREAM };
+            if let Err(problems) = reference(format!("{example}{rest}")).load() {
+                panic!("{page}: {problems}\n{example}");
+            }
+            examples += 1;
+        }
+    }
+    assert!(3 <= examples, "{examples} examples are left");
+}
+
+/// The text between the marks of a documented error, and what really is said.
+#[test]
+fn the_documented_error_is_what_is_said() {
+    let text = fs::read_to_string("docs/configuration.md").unwrap();
+    let (_, shown) = text.split_once("```text\nerror: ").unwrap();
+    let (shown, _) = shown.split_once("\n```").unwrap();
+    let yaml = "storage:\n  max_size: 5 megs\n  directry: ./data\nlisten:\nstreams:\n  clicks:\n    \
+                source: direct_put\n    destination: { directory: { path: out } }\n    \
+                buffering: { interval: 30s }\n";
+    let problems = World::default()
+        .file("delivery.yaml", yaml)
+        .load()
+        .unwrap_err();
+    assert_eq!(problems.to_string(), shown);
 }
