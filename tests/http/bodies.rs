@@ -23,23 +23,23 @@ fn pieces(pieces: &[&'static str], after: Option<Box<dyn Error + Send + Sync>>) 
     StreamBody::new(stream::iter(frames)).boxed_unsync()
 }
 
-#[test]
-fn a_body_that_does_not_come_whole_stores_nothing() {
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_whole_stores_nothing() {
     let world = open_world();
     let broken = pieces(&["{\"Deli"], Some("the connection was reset".into()));
-    world.check(api_with("PutRecord", broken), expect![[r#"400 {"__type":"SerializationException","message":"The body ended before its announced length. Nothing was stored."}"#]]);
+    world.check(api_with("PutRecord", broken), expect![[r#"400 {"__type":"SerializationException","message":"The body ended before its announced length. Nothing was stored."}"#]]).await;
     // A client that stops in the middle and keeps its connection.
     let endless = stream::pending::<Result<Frame<Bytes>, Infallible>>();
     let endless = StreamBody::new(endless)
         .map_err(|never| match never {})
         .boxed_unsync();
-    world.check(api_with("PutRecord", endless), expect![[r#"408 {"__type":"RequestTimeoutException","message":"The body did not arrive within 60 seconds."}"#]]);
+    world.check(api_with("PutRecord", endless), expect![[r#"408 {"__type":"RequestTimeoutException","message":"The body did not arrive within 60 seconds."}"#]]).await;
     // In pieces is whole as well.
     let whole = pieces(&["{\"Delivery", "StreamName\":", "\"x\"}"], None);
-    world.check(api_with("DescribeDeliveryStream", whole), expect![[r#"400 {"__type":"ResourceNotFoundException","message":"Firehose x under account 123456789012 not found."}"#]]);
+    world.check(api_with("DescribeDeliveryStream", whole), expect![[r#"400 {"__type":"ResourceNotFoundException","message":"Firehose x under account 123456789012 not found."}"#]]).await;
     let most = 12 * 1024 * 1024;
-    world.check(api("PutRecord", " ".repeat(most)), expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing a value at line 1 column 12582912"}"#]]);
-    world.check(api("PutRecord", " ".repeat(most + 1)), expect![[r#"413 {"__type":"RequestEntityTooLargeException","message":"A request's body may have at most 12582912 bytes."}"#]]);
+    world.check(api("PutRecord", " ".repeat(most)), expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing a value at line 1 column 12582912"}"#]]).await;
+    world.check(api("PutRecord", " ".repeat(most + 1)), expect![[r#"413 {"__type":"RequestEntityTooLargeException","message":"A request's body may have at most 12582912 bytes."}"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,17 +81,21 @@ async fn too_many_bytes_under_way_are_told_to_slow_down() {
     assert!(again.starts_with("400 "), "{again}");
 }
 
-#[test]
-fn puts_are_refused_while_draining() {
+#[tokio::test(start_paused = true)]
+async fn puts_are_refused_while_draining() {
     let world = open_world();
     world.stopper.advance(Phase::Draining);
     let put = r#"{"DeliveryStreamName":"clicks","Record":{"Data":"YQ=="}}"#;
-    world.check(
-        api("PutRecord", put),
-        expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]],
-    );
-    world.check(
-        lines("clicks", "a\n"),
-        expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]],
-    );
+    world
+        .check(
+            api("PutRecord", put),
+            expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]],
+        )
+        .await;
+    world
+        .check(
+            lines("clicks", "a\n"),
+            expect![[r#"503 {"__type":"ServiceUnavailableException","message":"Slow down."}"#]],
+        )
+        .await;
 }

@@ -1,7 +1,10 @@
 //! The HTTP services, called directly: no sockets, no real time.
 
 mod bodies;
+#[path = "../sim/disk.rs"]
+mod disk;
 mod producers;
+mod puts;
 mod refusals;
 mod sdk;
 mod streams;

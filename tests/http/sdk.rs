@@ -63,7 +63,7 @@ fn client(secret: &str) -> Client {
     Client::from_conf(config)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_understands_what_streams_tell() {
     let client = client("web's secret");
     let listed = client
@@ -105,7 +105,7 @@ async fn it_understands_what_streams_tell() {
     assert_eq!(tags.send().await.unwrap().tags(), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_understands_what_is_wrong() {
     let good = client("web's secret");
     let record = |bytes: usize| {

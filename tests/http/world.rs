@@ -11,10 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use expect_test::Expect;
 use http_body_util::BodyExt;
-use standpipe::buffer::Intake;
+use standpipe::buffer::{self, Intake, Outlet, StreamSpec};
 use standpipe::model::{
     BufferingHints, ByteSize, Compression, DestinationDescription, DirectoryId, RecordId, Secret,
-    StreamDescription, StreamName, Timestamp,
+    Seq, SeqRange, StreamDescription, StreamName, Timestamp,
 };
 use standpipe::outside::stop::{self, Stopper};
 use standpipe::outside::{Clock, Dice};
@@ -24,6 +24,8 @@ use standpipe::server::{
 use standpipe::source::direct_put::{DirectPut, Settings, Stream, Tools};
 use standpipe::telemetry::Metrics;
 
+use crate::disk::SimDisk;
+
 /// 2015-08-30T12:36:00Z
 pub const NOW: u64 = 1_440_938_160_000;
 
@@ -31,6 +33,8 @@ pub struct World {
     pub service: DirectPut,
     pub stopper: Stopper,
     pub metrics: Metrics,
+    pub disk: SimDisk,
+    outlets: BTreeMap<StreamName, Outlet>,
 }
 
 pub fn stream(name: &StreamName, id: u32, intake: Intake) -> Stream {
@@ -59,37 +63,65 @@ pub fn stream(name: &StreamName, id: u32, intake: Intake) -> Stream {
     }
 }
 
-/// A daemon's front door, with the streams `audit-eu`, `audit-us`, `clicks` and `views`.
-pub fn world(producers: impl IntoIterator<Item = Producer>) -> World {
+/// A daemon's front door, with the streams `audit-eu`, `audit-us`, `clicks` and `views`, before a log
+/// of this size. Its committer runs in the test's runtime.
+pub fn world(producers: impl IntoIterator<Item = Producer>, log: ByteSize) -> World {
+    let disk = SimDisk::new(Dice::seeded(1));
+    let metrics = Metrics::default();
+    let clock = Clock::simulated(Timestamp::from_millis(NOW));
+    let names = ["audit-eu", "audit-us", "clicks", "views"];
+    let specs = names.map(|name| StreamSpec {
+        name: name.parse().unwrap(),
+        fingerprint: 1,
+    });
+    let storage = buffer::Settings {
+        directory: "data".into(),
+        max_size: log,
+        retention: Duration::from_secs(24 * 60 * 60),
+    };
+    let dice = Dice::seeded(2);
+    let opened = buffer::open(
+        disk.door(),
+        &storage,
+        &specs,
+        clock.clone(),
+        dice,
+        metrics.clone(),
+    );
+    let opened = opened.unwrap_or_else(|error| panic!("{error}"));
+    tokio::spawn(opened.committer.run());
+    let mut streams = BTreeMap::new();
+    let mut outlets = BTreeMap::new();
+    for (at, (name, handles)) in opened.streams.into_iter().enumerate() {
+        streams.insert(name.clone(), stream(&name, at as u32, handles.intake));
+        outlets.insert(name, handles.outlet);
+    }
+    let (stopper, stop) = stop::channel();
+    let tools = Tools {
+        metrics: metrics.clone(),
+        clock,
+        dice: Dice::seeded(3),
+        stop,
+    };
     let settings = Settings {
         region: "eu-west-1".to_owned(),
         account: "123456789012".to_owned(),
-    };
-    let names = ["audit-eu", "audit-us", "clicks", "views"];
-    let names = names.map(|name| name.parse::<StreamName>().unwrap());
-    let streams: BTreeMap<StreamName, Stream> = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| (name.clone(), stream(name, at as u32, Intake {})))
-        .collect();
-    let (stopper, stop) = stop::channel();
-    let metrics = Metrics::default();
-    let tools = Tools {
-        metrics: metrics.clone(),
-        clock: Clock::simulated(Timestamp::from_millis(NOW)),
-        dice: Dice::seeded(1),
-        stop,
     };
     World {
         service: DirectPut::new(settings, streams, Producers::new(producers), tools),
         stopper,
         metrics,
+        disk,
+        outlets,
     }
 }
 
+/// Enough for small puts.
+const SMALL_LOG: ByteSize = ByteSize::mebibytes(8);
+
 /// Without producers: whoever reaches the port may put.
 pub fn open_world() -> World {
-    world([])
+    world([], SMALL_LOG)
 }
 
 pub fn guarded_world() -> World {
@@ -109,7 +141,7 @@ pub fn guarded_world() -> World {
         identity: Identity::Token(Secret::new("events-token")),
         streams: vec![StreamPattern("views".to_owned())],
     };
-    world([web, events])
+    world([web, events], SMALL_LOG)
 }
 
 /// Record ids as `<stream's number>:<sequence number>`.
@@ -130,14 +162,21 @@ impl World {
         format!("{status} {}", readable(std::str::from_utf8(&body).unwrap()))
     }
 
-    #[track_caller]
-    pub fn check(&self, request: Request, expected: Expect) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        expected.assert_eq(&runtime.block_on(self.call(request)));
+    pub async fn check(&self, request: Request, expected: Expect) {
+        expected.assert_eq(&self.call(request).await);
+    }
+
+    /// The records that the stream's log holds.
+    pub async fn stored(&self, stream: &str) -> Vec<Vec<u8>> {
+        let outlet = &self.outlets[stream];
+        let count = outlet.waiting().records;
+        let extents = outlet.extents();
+        let mut found = Vec::new();
+        while let Some(range) = SeqRange::between(Seq::new(found.len() as u64), Seq::new(count)) {
+            let (_, records) = extents.read(range).await.unwrap().unwrap();
+            found.extend(records.iter().map(<[u8]>::to_vec));
+        }
+        found
     }
 }
 

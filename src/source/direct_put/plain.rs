@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A line's newline stays with its record, so that objects read as the lines did; a last line
-//! without one is a record as well. A body is stored whole or not at all: it becomes one frame,
-//! whatever its size up to `limits::REQUEST_BODY_BYTES_MAX`.
+//! without one is a record as well. A body is refused or stored as a whole, up to
+//! `limits::REQUEST_BODY_BYTES_MAX`: the answer comes when its last line is durable.
 
 use bytes::Bytes;
 use memchr::memchr_iter;
