@@ -1,4 +1,4 @@
-//! Every metric family, in one table. Names are an interface: `tests/metrics.rs` and
+//! Every metric family, in one table. Names are an interface: `tests/admin.rs` and
 //! `docs/metrics.md` hold them.
 //!
 //! All start with `standpipe_`: the registry adds the prefix, and `_total` to counters.
