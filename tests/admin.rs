@@ -1,5 +1,5 @@
-//! What operators are answered, without sockets. The metrics are an interface: their names, labels and
-//! meanings are held here and in `docs/metrics.md`. A changed snapshot is a changed promise.
+//! What operators are answered, without sockets. The metrics are an interface: their names, labels
+//! and meanings are held here and in `docs/metrics.md`. A changed snapshot is a changed promise.
 
 #[path = "support/idle.rs"]
 mod idle;
@@ -33,35 +33,85 @@ async fn check(daemon: &Idle, request: &str, expected: Expect) {
 #[tokio::test]
 async fn a_daemon_that_runs_is_healthy_and_ready() {
     let daemon = idle::daemon(None);
-    check(&daemon, "GET /healthz", expect![]).await;
-    check(&daemon, "HEAD /readyz", expect![]).await;
-    check(&daemon, "GET /metrics", expect![]).await;
+    check(
+        &daemon,
+        "GET /healthz",
+        expect!["200 text/plain; charset=utf-8: ok"],
+    )
+    .await;
+    check(
+        &daemon,
+        "HEAD /readyz",
+        expect!["200 text/plain; charset=utf-8: ok"],
+    )
+    .await;
+    check(&daemon, "GET /metrics", expect!["200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is."]).await;
 }
 
 #[tokio::test]
 async fn a_daemon_that_drains_is_healthy_and_not_ready() {
     let daemon = idle::daemon(None);
     daemon.stopper.advance(Phase::Draining);
-    check(&daemon, "GET /healthz", expect![]).await;
-    check(&daemon, "GET /readyz", expect![]).await;
+    check(
+        &daemon,
+        "GET /healthz",
+        expect!["200 text/plain; charset=utf-8: ok"],
+    )
+    .await;
+    check(
+        &daemon,
+        "GET /readyz",
+        expect!["503 text/plain; charset=utf-8: the daemon is stopping"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn the_page_and_the_reasons_are_for_the_tokens_holder() {
     let daemon = idle::daemon(Some("open-sesame"));
     daemon.stopper.advance(Phase::Draining);
-    check(&daemon, "GET /metrics", expect![]).await;
-    check(&daemon, "GET /metrics open-sesam", expect![]).await;
-    check(&daemon, "GET /metrics open-sesame", expect![]).await;
-    check(&daemon, "GET /readyz", expect![]).await;
-    check(&daemon, "GET /readyz open-sesame", expect![]).await;
+    check(
+        &daemon,
+        "GET /metrics",
+        expect!["401 text/plain; charset=utf-8: send the token of listen.admin"],
+    )
+    .await;
+    check(
+        &daemon,
+        "GET /metrics open-sesam",
+        expect!["401 text/plain; charset=utf-8: send the token of listen.admin"],
+    )
+    .await;
+    check(&daemon, "GET /metrics open-sesame", expect!["200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is."]).await;
+    check(
+        &daemon,
+        "GET /readyz",
+        expect!["503 text/plain; charset=utf-8: no"],
+    )
+    .await;
+    check(
+        &daemon,
+        "GET /readyz open-sesame",
+        expect!["503 text/plain; charset=utf-8: the daemon is stopping"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn whoever_asks_for_something_else_is_told_what_there_is() {
     let daemon = idle::daemon(None);
-    check(&daemon, "GET /", expect![]).await;
-    check(&daemon, "POST /metrics", expect![]).await;
+    check(
+        &daemon,
+        "GET /",
+        expect!["404 text/plain; charset=utf-8: ask /metrics, /healthz or /readyz"],
+    )
+    .await;
+    check(
+        &daemon,
+        "POST /metrics",
+        expect!["405 text/plain; charset=utf-8: only GET"],
+    )
+    .await;
 }
 
 const INTRODUCTION: &str = "\
