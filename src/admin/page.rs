@@ -13,7 +13,7 @@ use crate::buffer;
 use crate::model::StreamName;
 use crate::pipeline::progress::Progress;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Stream, Totals};
+use crate::telemetry::metrics::{Segments, Stream, Totals};
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -55,6 +55,11 @@ impl Page {
         for (stream, totals) in status.totals() {
             self.metrics
                 .conserve(&Stream::named(stream), &shown(&totals));
+        }
+        let segments = status.segments();
+        for (state, count) in [("used", segments.used), ("free", segments.free)] {
+            let gauge = self.metrics.log_segments.get_or_create(&Segments { state });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let oldest = status.oldest();
         for stream in status.totals().keys() {
