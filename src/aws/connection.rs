@@ -26,9 +26,9 @@ use super::{AssumeRole, Credentials, Profile};
 use crate::outside::Clock;
 use crate::outside::http_client::HttpClient;
 
-/// How long before credentials expire new ones are asked for. An upload of a part takes longer than
-/// the SDK's own ten seconds.
-const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
+/// How long before credentials expire new ones are asked for; the SDK draws up to half of it away.
+/// An upload of a part takes longer than the SDK's own ten seconds.
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(120);
 /// STS or a credential process may be slow; the delivery behind it just waits.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -55,6 +55,17 @@ pub enum SendError {
     },
 }
 
+impl SendError {
+    /// Whether there was no connection because the other side's certificate is not trusted: waiting
+    /// will not help then.
+    pub fn is_untrusted(&self) -> bool {
+        match self {
+            SendError::Connect { cause, .. } => network::is_untrusted(cause.as_ref()),
+            SendError::TimedOut { .. } | SendError::Broken { .. } => false,
+        }
+    }
+}
+
 pub trait HttpClient: Send + Sync {
     /// One request, one answer, its body whole (all answers that we read are small; a larger one
     /// than `answer_bytes_max` is `Broken`).

@@ -1,6 +1,7 @@
 //! The real network, by reqwest over rustls.
 
 use std::error::Error;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,6 +174,24 @@ fn classified(authority: String, cause: Box<dyn Error + Send + Sync>) -> SendErr
     } else {
         SendError::Broken { authority, cause }
     }
+}
+
+pub(super) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An `io::Error` is silent about what it wraps, unless asked in this way.
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 #[cfg(test)]

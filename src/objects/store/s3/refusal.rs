@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::{Refusal, S3};
@@ -11,12 +11,17 @@ use crate::outside::http_client::{SendError, retry_after};
 
 /// An error as the server told it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the server answered {status} {code}: {message}")]
+#[error("the server answered {status}{told}")]
 struct Answer {
     status: u16,
-    code: String,
-    message: String,
+    /// ` AccessDenied: no`, or nothing where it said nothing.
+    told: String,
 }
+
+/// What whoever gives credentials had against it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("failed to get credentials:{0}")]
+struct NoCredentials(String);
 
 /// So much of a server's message is kept: it goes into log lines.
 const MESSAGE_CHARACTERS_MAX: usize = 300;
@@ -65,15 +70,9 @@ where
 {
     if let Some(response) = error.raw_response() {
         let status = response.status().as_u16();
-        let (code, message) = (error.code(), error.message());
-        let (name, mends) = meaning(code.unwrap_or_default(), status);
-        let message = message.unwrap_or("without a message").chars();
-        let answer = Answer {
-            status,
-            code: code.unwrap_or("without a code").to_owned(),
-            message: message.take(MESSAGE_CHARACTERS_MAX).collect(),
-        };
-        return (name, mends, Some(Box::new(answer)));
+        let (name, mends) = meaning(error.code().unwrap_or_default(), status);
+        let told = told(error.meta());
+        return (name, mends, Some(Box::new(Answer { status, told })));
     }
     let sent = find::<SendError>(&error).cloned();
     if find::<CredentialsError>(&error).is_some() {
@@ -81,8 +80,19 @@ where
             Some(_) => Mends::Time,
             None => Mends::Operator("give the profile credentials, or let its role be assumed"),
         };
-        let cause = error.into_source().ok();
+        let refused = find::<ErrorMetadata>(&error).map(|it| NoCredentials(told(it)));
+        let cause: Cause = match (refused, sent) {
+            (Some(refused), _) => Some(Box::new(refused)),
+            (None, Some(sent)) => Some(Box::new(sent)),
+            (None, None) => error.into_source().ok(),
+        };
         return ("S3.NoCredentials".to_owned(), mends, cause);
+    }
+    if let Some(cause) = sent.clone().filter(SendError::is_untrusted) {
+        let mends = Mends::Operator(
+            "name its certificate authority in the profile's `ca_file`, or mend the endpoint",
+        );
+        return ("S3.Untrusted".to_owned(), mends, Some(Box::new(cause)));
     }
     let (code, cause): (_, Cause) = match sent {
         Some(cause @ SendError::TimedOut { .. }) => ("S3.Timeout", Some(Box::new(cause))),
@@ -91,6 +101,15 @@ where
         None => ("S3.RequestFailed", error.into_source().ok()),
     };
     (code.to_owned(), Mends::Time, cause)
+}
+
+fn told(error: &ErrorMetadata) -> String {
+    let message = error.message().unwrap_or_default().chars();
+    let message: String = message.take(MESSAGE_CHARACTERS_MAX).collect();
+    match error.code() {
+        Some(code) => format!(" {code}: {message}"),
+        None => String::new(),
+    }
 }
 
 /// The first error of this kind in the chain.
