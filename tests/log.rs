@@ -1,10 +1,12 @@
 //! The log on a real disk: what a daemon does with it in one life after another, and every data
 //! directory that it must refuse.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use expect_test::{Expect, expect};
 use standpipe::buffer::{
     self, AppendError, Handles, OpenError, Opened, Settings, Settled, StreamSpec,
 };
@@ -174,4 +176,149 @@ async fn b7_a_full_log_refuses_puts_until_something_is_delivered() {
     handles.intake.append(records(&[&big])).await.unwrap();
     assert_eq!(status.health(), buffer::Health::Good);
     stop(handles, committer, status).await;
+}
+
+/// What opening says of a directory that `spoil` had in hand, with the directory's own path left out.
+#[track_caller]
+fn check_refused(spoil: impl FnOnce(&Path), expected: Expect) {
+    let folder = tempfile::tempdir().unwrap();
+    spoil(folder.path());
+    let Err(error) = open(&folder.path().join("data"), &[spec("clicks", 1)]) else {
+        panic!("it opened");
+    };
+    let mut text = format!("{error}\nhint: {}", error.hint());
+    text = text.replace(folder.path().to_str().unwrap(), "");
+    expected.assert_eq(&text);
+}
+
+/// A directory in which one life came and went.
+fn used(data: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (handles, committer, status) = start(data);
+        handles.intake.append(records(&["a", "b"])).await.unwrap();
+        handles.intake.append(records(&["c"])).await.unwrap();
+        stop(handles, committer, status).await;
+    });
+}
+
+/// The highest-named segment.
+fn newest(data: &Path) -> std::path::PathBuf {
+    let files = fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let segments = files.filter(|path| path.to_string_lossy().contains("segment-"));
+    segments.max().unwrap()
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_directory_that_is_not_ours_to_use_is_refused_with_a_way_out() {
+    check_refused(
+        |folder| fs::remove_dir(folder).unwrap(),
+        expect![[r#"
+            the data directory `/data` is missing, and so is its parent
+            hint: create the parent folder, or correct `storage.directory`"#]],
+    );
+    check_refused(
+        |folder| {
+            fs::create_dir_all(folder.join("data/lost+found")).unwrap();
+            fs::write(folder.join("data/thesis.txt"), "chapter one").unwrap();
+        },
+        expect![[r#"
+            `/data` is not a data directory of ours: it holds `thesis.txt`
+            hint: point `storage.directory` at an empty folder"#]],
+    );
+    check_refused(
+        |folder| {
+            used(&folder.join("data"));
+            for entry in fs::read_dir(folder.join("data")).unwrap() {
+                let path = entry.unwrap().path();
+                if path.to_string_lossy().contains("segment-") {
+                    flip(&path, 30);
+                    flip(&path, 4096 + 30);
+                }
+            }
+        },
+        expect![[r#"
+            `segment-00000000000000000001.log` holds records, but no segment in the data directory has a valid head
+            hint: move the directory aside and start with an empty one; keep it for salvage"#]],
+    );
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = open(folder.path(), &[]).unwrap();
+    let error = open(folder.path(), &[]).err().unwrap();
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    drop(held);
+    open(folder.path(), &[]).unwrap();
+}
+
+#[tokio::test]
+async fn b5_a_flipped_bit_costs_the_records_of_its_frame_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_owned();
+    let at = data.clone();
+    tokio::task::spawn_blocking(move || used(&at))
+        .await
+        .unwrap();
+    // The first frame's payload: behind two copies of the head and the frame's header.
+    flip(&newest(&data), 8192 + 96);
+    let disk = RealDisk::new(&data);
+    let report = buffer::inspect::verify(&disk, &data).unwrap();
+    assert_eq!(report.damage.len(), 1);
+    let (stream, lost) = report.damage[0].records.clone().unwrap();
+    assert_eq!((stream.as_str(), lost), ("clicks", range(0, 2)));
+    let (handles, committer, status) = start(&data);
+    assert_eq!(texts(&handles, range(0, 3)).await, ["c"]);
+    let totals = status.totals().remove("clicks").unwrap();
+    assert_eq!(
+        (totals.accepted, totals.quarantined, totals.buffered),
+        (3, 2, 1)
+    );
+    assert_eq!(fs::read_dir(data.join("quarantine")).unwrap().count(), 1);
+    stop(handles, committer, status).await;
+}
+
+#[tokio::test]
+async fn a_log_can_be_looked_at_without_opening_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let disk = RealDisk::new(data);
+    assert_eq!(buffer::inspect::contents(&disk, data).unwrap().log, None);
+    let (handles, committer, status) = start(data);
+    handles.intake.append(records(&["a", "b"])).await.unwrap();
+    handles.intake.append(records(&["c"])).await.unwrap();
+    let log = buffer::inspect::contents(&disk, data).unwrap().log.unwrap();
+    assert_eq!(log.streams[0].facts.name.as_str(), "clicks");
+    assert_eq!(buffer::inspect::verify(&disk, data).unwrap().damage, []);
+    stop(handles, committer, status).await;
+    let log = buffer::inspect::contents(&disk, data).unwrap().log.unwrap();
+    assert_eq!(
+        log.streams[0].totals.buffered, 3,
+        "end proves all before it"
+    );
+}
+
+#[test]
+fn a_stream_that_is_no_longer_configured_keeps_its_data_and_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    used(folder.path());
+    let opened = open(folder.path(), &[spec("other", 1)]).unwrap();
+    assert_eq!(opened.orphans[0].name.as_str(), "clicks");
+    assert_eq!(opened.status.totals()["clicks"].buffered, 3);
+    drop(opened);
+    let opened = open(folder.path(), &[spec("clicks", 2)]).unwrap();
+    let facts = &opened.streams["clicks"].facts;
+    assert_eq!((facts.id, facts.version), (1, 2));
+    assert!(facts.updated.is_some());
 }

@@ -1,6 +1,47 @@
 //! The durable buffer: one log for all streams, and who may do what with it.
 //!
-//! (Here the on-disk format will be described, in words and pictures.)
+//! # On the disk (format 1)
+//!
+//! ```text
+//! data/
+//!   lock                                  held by the daemon (flock)
+//!   segment-00000000000000000041.log      one segment: ids count up and are never used twice
+//!   segment-00000000000000000042.log      the highest with a valid head is the newest
+//!   free-000007.log                       waits to become a segment
+//!   quarantine/                           copies of what could not be read back (B5)
+//! ```
+//!
+//! All streams share one log. A segment is a file of fixed size that is overwritten in place: when
+//! nothing in it is alive it is renamed to the next id.
+//!
+//! ```text
+//! 0            head        2 × head                    durable end            segment size
+//! | head        | the same   | group | group | group … | leftovers of earlier uses    |
+//! |             | once more  |       |       |         |                              |
+//! | id, life, proven up to,  | each begins at a multiple of 4096, is one write and     |
+//! | snapshot of the state    | one sync, and holds frames back to back                 |
+//!
+//! group:  | frame: header, slab, ends | frame … | zeros, which belong to the last frame |
+//! ```
+//!
+//! The **head** (`segment`) carries a **snapshot** (`snapshot`): the directory's id, the log clock,
+//! every live segment with its end, and for every stream its tail, what is at rest, open cuts,
+//! totals, and which records lie in which segment. So nothing of an older segment matters but the
+//! records that are alive in it.
+//!
+//! A **frame** (`frame`) is one append, or one control entry: *cut* (a batch, with everything that a
+//! repeat needs), *settle* (where a cut's records came to rest; it stands by itself), *quarantined*,
+//! *end* (a clean stop). Checksums are seeded with segment and life, so leftovers never pass. Reserved
+//! are the kinds *answers*, *checkpoint* and *verdict*, the flag *moved*, lanes beside the first, and
+//! typed blocks before the slab (per-record metadata, the producer's invocation id).
+//!
+//! # In memory
+//!
+//! `Intake` and `Outlet` put requests on a bounded `queue`. The `committer` takes what waits, and the
+//! `writer` lays it out, writes, syncs, and only then applies it to the `state` that readers see (B2)
+//! and answers (B1). Where single frames lie is known of the newest segment and of those being read
+//! (`index`); everything else is a few numbers for each stream and segment. `recovery` says how a new
+//! life begins.
 
 mod committer;
 mod control;
@@ -9,6 +50,7 @@ mod frame;
 mod gather;
 mod geometry;
 mod index;
+pub mod inspect;
 mod intake;
 mod ledger;
 mod opening;

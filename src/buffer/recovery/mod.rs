@@ -18,9 +18,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use directory::{Directory, enter};
+pub use directory::{Directory, enter, look};
 
-use self::replay::{Replayed, replay};
+pub use self::replay::{Replayed, replay};
 use super::OpenError;
 use super::entry::Entry;
 use super::index::SegmentIndex;
@@ -50,11 +50,11 @@ pub struct Recovered {
     pub next_id: u64,
 }
 
-struct Newest {
-    head: Head,
-    state: State,
-    file: Arc<dyn DiskFile>,
-    end: u32,
+pub struct Newest {
+    pub head: Head,
+    pub state: State,
+    pub file: Arc<dyn DiskFile>,
+    pub end: u32,
 }
 
 pub fn recover(
@@ -121,7 +121,7 @@ pub fn recover(
     })
 }
 
-fn find_newest(disk: &dyn Disk, directory: &Directory) -> Result<Option<Newest>, OpenError> {
+pub fn find_newest(disk: &dyn Disk, directory: &Directory) -> Result<Option<Newest>, OpenError> {
     for (&id, &bytes) in directory.segments.iter().rev() {
         let name = segment_name(id);
         let failed = |cause| OpenError::disk("read", segment_name(id), cause);
