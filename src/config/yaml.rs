@@ -38,7 +38,7 @@ fn options() -> Options {
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: NODES_MAX },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
-        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         reject_unsupported_tags: true,
         with_snippet: false,
     }
@@ -328,7 +328,7 @@ mod tests {
                   tilde@12:1: nothing @12:8
                   date@13:1: "2026-01-01" @13:7
                   nan@14:1: ".nan" @14:6
-                  huge@15:1: ".inf" @15:7
+                  huge@15:1: "1e999" @15:7
                   long@16:1: "123456789012345678901234567890123456789012345" @16:7
                   7@17:1: "seven" @17:4
             "#]],
