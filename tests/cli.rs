@@ -63,7 +63,15 @@ fn check(name: &str, told: &str) {
 #[test]
 fn help_is_worth_reading() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["", "run", "check", "put"] {
+    for command in [
+        "",
+        "run",
+        "check",
+        "put",
+        "storage",
+        "storage ls",
+        "storage verify",
+    ] {
         let words = command.split_whitespace().chain(["--help"]);
         let told = told(standpipe(folder.path()).args(words));
         check(&format!("help {command}").trim().replace(' ', "_"), &told);
@@ -132,6 +140,23 @@ fn a_bad_configuration_is_78_for_every_command() {
         "check_nowhere",
         &told(standpipe(nowhere.path()).arg("check")),
     );
+}
+
+#[test]
+fn storage_says_what_is_not_a_storage_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut said = String::new();
+    for command in ["ls", "verify"] {
+        let mut standpipe = standpipe(folder.path());
+        said += &told(standpipe.args(["storage", command, "--directory", "nowhere/at/all"]));
+    }
+    check("storage_missing", &said);
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let mut empty = standpipe(folder.path());
+    said = told(empty.args(["storage", "ls", "--directory", "data"]));
+    let mut empty = standpipe(folder.path());
+    said += &told(empty.args(["storage", "verify", "--directory", "data", "--json"]));
+    check("storage_empty", &said);
 }
 
 /// A server that answers each request with the next of `answers`, and hands back what it was sent.

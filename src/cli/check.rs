@@ -84,14 +84,18 @@ fn text(loaded: &Loaded) -> String {
     out
 }
 
-fn table(rows: &[[String; 3]], out: &mut String) {
+/// Rows with their columns below one another.
+pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]], out: &mut String) {
     let width = |column: usize| {
         let lengths = rows.iter().map(|row| row[column].chars().count());
         lengths.max().unwrap_or(0)
     };
-    let (first, second) = (width(0), width(1));
-    for [a, b, c] in rows {
-        let line = format!("  {a:first$}  {b:second$}  {c}");
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            write!(line, "  {cell:width$}").expect("a text takes all");
+        }
         out.push_str(line.trim_end());
         out.push('\n');
     }

@@ -8,6 +8,7 @@ mod check;
 mod exit;
 mod put;
 mod run;
+mod storage;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Put(put::Put),
+    Storage(storage::Storage),
 }
 
 /// Where the configuration is.
@@ -86,6 +88,7 @@ pub fn main() -> Exit {
         Command::Run(run) => run.run(&surroundings),
         Command::Check(check) => check.run(&surroundings),
         Command::Put(put) => put.run(&surroundings),
+        Command::Storage(storage) => storage.run(),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

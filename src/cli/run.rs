@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::{Configuration, Exit, Failure};
+use crate::buffer;
 use crate::daemon::{self, Outcome, StartError};
 use crate::outside::Surroundings;
 use crate::telemetry::logging;
@@ -58,9 +59,32 @@ impl Run {
 }
 
 fn refused(error: StartError) -> Failure {
+    let (exit, hint) = match &error {
+        StartError::Bind(_) => (Exit::Disk, None),
+        StartError::Signals(_) => (Exit::Bug, None),
+        StartError::Open(daemon::OpenError::Storage(error)) => {
+            (storage_exit(error), Some(error.hint()))
+        }
+        StartError::Open(daemon::OpenError::Destination { .. }) => (Exit::Disk, None),
+    };
+    let failure = Failure::new(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn storage_exit(error: &buffer::OpenError) -> Exit {
     match error {
-        StartError::Bind(error) => Failure::new(Exit::Disk, error),
-        StartError::Signals(_) => Failure::new(Exit::Bug, error),
-        StartError::Open(error) => Failure::new(Exit::Disk, error),
+        buffer::OpenError::Locked(_) => Exit::TryAgain,
+        buffer::OpenError::Missing(_)
+        | buffer::OpenError::NotOurs { .. }
+        | buffer::OpenError::TooSmall { .. }
+        | buffer::OpenError::TooManyStreams { .. } => Exit::BadConfiguration,
+        buffer::OpenError::Newer { .. }
+        | buffer::OpenError::NoHead { .. }
+        | buffer::OpenError::Full { .. }
+        | buffer::OpenError::Disk { .. }
+        | buffer::OpenError::Begin(_) => Exit::Disk,
     }
 }

@@ -1,0 +1,224 @@
+//! `standpipe storage`: what lies in a storage directory, without a daemon.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::check::table;
+use super::{Exit, Failure};
+use crate::buffer::OpenError;
+use crate::buffer::inspect::{self, Contents, Damage, Log, Report};
+use crate::model::ByteSize;
+use crate::outside::disk::RealDisk;
+
+const HELP: &str = "\
+Examples:
+  standpipe storage ls --directory ./data
+  standpipe storage verify --directory /var/lib/standpipe --json
+
+Exit codes: 0 good, 1 damage found, 64 bad command line, 74 not readable";
+
+/// Looks into a storage directory: what it holds, and whether it is sound.
+///
+/// Only reads, and takes no lock: a daemon may have the directory open meanwhile, and then the answer
+/// is a moment of its life.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct Storage {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Lists streams with their counts, segments, and batches that are on their way.
+    #[command(after_help = HELP)]
+    Ls(Directory),
+    /// Reads everything and checks every checksum.
+    #[command(after_help = HELP)]
+    Verify(Directory),
+}
+
+#[derive(Args, Debug)]
+struct Directory {
+    /// The storage directory.
+    #[arg(long, value_name = "PATH")]
+    directory: PathBuf,
+
+    /// Prints one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Storage {
+    pub fn run(&self) -> Result<Exit, Failure> {
+        match &self.what {
+            What::Ls(at) => {
+                let disk = RealDisk::new(&at.directory);
+                let contents = inspect::contents(&disk, &at.directory).map_err(unreadable)?;
+                if at.json {
+                    println!("{:#}", contents_document(&contents));
+                } else {
+                    print!("{}", contents_text(&contents));
+                }
+                Ok(Exit::Stopped)
+            }
+            What::Verify(at) => {
+                let disk = RealDisk::new(&at.directory);
+                let report = inspect::verify(&disk, &at.directory).map_err(unreadable)?;
+                if at.json {
+                    println!("{:#}", report_document(&report));
+                } else {
+                    print!("{}", report_text(&report));
+                }
+                let is_sound = report.damage.is_empty();
+                Ok(if is_sound { Exit::Stopped } else { Exit::No })
+            }
+        }
+    }
+}
+
+fn unreadable(error: OpenError) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::new(Exit::Disk, error);
+    if hint.is_empty() {
+        failure
+    } else {
+        failure.hint(hint)
+    }
+}
+
+fn contents_text(contents: &Contents) -> String {
+    let free = contents.free_segments;
+    let Some(log) = &contents.log else {
+        return format!("no daemon ever wrote anything here ({free} free segments)\n");
+    };
+    let mut out = String::new();
+    let (lives, segments) = (log.lives, log.segments.len());
+    writeln!(out, "directory {}, life {lives}", log.directory).expect("a text takes all");
+    writeln!(out, "{segments} segments in use, {free} free\n").expect("a text takes all");
+    let heads = [
+        "stream",
+        "accepted",
+        "delivered",
+        "buffered",
+        "open batches",
+    ];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(log.streams.iter().map(|stream| {
+        [
+            stream.facts.name.to_string(),
+            stream.totals.accepted.to_string(),
+            stream.totals.delivered.to_string(),
+            format!(
+                "{} ({})",
+                stream.totals.buffered,
+                ByteSize::bytes(stream.totals.buffered_bytes)
+            ),
+            stream.open_cuts.len().to_string(),
+        ]
+    }));
+    table(&rows, &mut out);
+    out.push('\n');
+    let mut rows = vec![["segment".to_owned(), "bytes".to_owned()]];
+    let segment = |segment: &inspect::Segment| [segment.name.clone(), segment.bytes.to_string()];
+    rows.extend(log.segments.iter().map(segment));
+    table(&rows, &mut out);
+    out
+}
+
+fn contents_document(contents: &Contents) -> Value {
+    json!({
+        "version": 1,
+        "free_segments": contents.free_segments,
+        "log": contents.log.as_ref().map(log_document),
+    })
+}
+
+fn log_document(log: &Log) -> Value {
+    let streams = log.streams.iter().map(|stream| {
+        let totals = &stream.totals;
+        let cuts = stream.open_cuts.iter().map(|cut| {
+            let ranges: Vec<_> = cut.ranges.iter().map(ToString::to_string).collect();
+            json!({ "id": cut.id.0, "ranges": ranges, "records": cut.records, "bytes": cut.bytes })
+        });
+        json!({
+            "name": stream.facts.name.as_str(),
+            "version": stream.facts.version,
+            "accepted": totals.accepted,
+            "accepted_bytes": totals.accepted_bytes,
+            "delivered": totals.delivered,
+            "failed": totals.failed,
+            "dropped": totals.dropped,
+            "expired": totals.expired,
+            "quarantined": totals.quarantined,
+            "buffered": totals.buffered,
+            "buffered_bytes": totals.buffered_bytes,
+            "open_cuts": cuts.collect::<Vec<_>>(),
+        })
+    });
+    let segments = log
+        .segments
+        .iter()
+        .map(|segment| json!({ "id": segment.id, "name": segment.name, "bytes": segment.bytes }));
+    json!({
+        "directory": log.directory.to_string(),
+        "life": log.lives,
+        "streams": streams.collect::<Vec<_>>(),
+        "segments": segments.collect::<Vec<_>>(),
+    })
+}
+
+fn report_text(report: &Report) -> String {
+    let Report {
+        segments,
+        frames,
+        bytes,
+        damage,
+    } = report;
+    let mut out = format!("{segments} segments, {frames} frames, {bytes} bytes read\n");
+    if damage.is_empty() {
+        out.push_str("sound\n");
+    }
+    for damage in damage {
+        let Damage {
+            segment,
+            offset,
+            bytes,
+            records,
+        } = damage;
+        let whose = match records {
+            Some((stream, range)) => format!("records {range} of `{stream}`"),
+            None => "nobody can tell whose records".to_owned(),
+        };
+        writeln!(
+            out,
+            "damaged: {segment}, {bytes} bytes at {offset}: {whose}"
+        )
+        .expect("a text takes all");
+    }
+    out
+}
+
+fn report_document(report: &Report) -> Value {
+    let damage = report.damage.iter().map(|damage| {
+        let records = damage.records.as_ref();
+        json!({
+            "segment": damage.segment,
+            "offset": damage.offset,
+            "bytes": damage.bytes,
+            "stream": records.map(|(stream, _)| stream.as_str()),
+            "records": records.map(|(_, range)| range.to_string()),
+        })
+    });
+    json!({
+        "version": 1,
+        "sound": report.damage.is_empty(),
+        "segments": report.segments,
+        "frames": report.frames,
+        "bytes": report.bytes,
+        "damage": damage.collect::<Vec<_>>(),
+    })
+}
