@@ -155,11 +155,21 @@ fn acknowledge(world: &World, stream: usize, range: SeqRange, put: &[Record]) {
 }
 
 /// Cuts, delivers and settles until it is told to stop, or nobody answers any more.
-async fn consume(world: World, stream: usize, outlet: Outlet, status: Status, until: Instant) {
+async fn consume(
+    world: World,
+    stream: usize,
+    outlet: Outlet,
+    status: Status,
+    end: End,
+    until: Instant,
+) {
     for cut in check_open_cuts(&world, stream, &outlet) {
         deliver(&world, stream, &outlet, &cut, &status).await;
     }
     while Instant::now() < until && status.health() != Health::Failed {
+        if end == End::Healed && outlet.waiting().records == 0 {
+            return;
+        }
         world.pause([100, 60, 30][stream]).await;
         let size = ByteSize::bytes([50, 5_000, 40_000][world.below(3) as usize]);
         let candidate = match outlet.candidate(size).await {
@@ -341,7 +351,7 @@ async fn live(world: &World, disk: &SimDisk, clock: &Clock, end: End) {
             }
         };
         let status = opened.status.clone();
-        tasks.spawn(consume(world.clone(), stream, outlet, status, until));
+        tasks.spawn(consume(world.clone(), stream, outlet, status, end, until));
     }
     match end {
         End::Gentle | End::Healed => while_joined(&mut tasks).await,
