@@ -114,7 +114,7 @@ async fn records_survive_a_restart_and_settle_once() {
     stop(handles, committer, status).await;
 
     let (handles, committer, status) = start(&data);
-    assert_eq!(handles.outlet.open_cuts(), [cut.clone()]);
+    assert_eq!(handles.outlet.open_cuts(), std::slice::from_ref(&cut));
     assert_eq!(texts(&handles, range(0, 3)).await, ["a", "bb", "ccc"]);
     handles
         .outlet
@@ -321,4 +321,53 @@ fn a_stream_that_is_no_longer_configured_keeps_its_data_and_its_number() {
     let facts = &opened.streams["clicks"].facts;
     assert_eq!((facts.id, facts.version), (1, 2));
     assert!(facts.updated.is_some());
+}
+
+const FIXTURE: &str = "segment-00000000000000000001.log";
+
+fn fixtures() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log-v1")
+}
+
+/// How the fixtures were made. They are never made again: they are what format 1 is.
+#[test]
+#[ignore = "writes into the source tree"]
+fn make_fixtures() {
+    let make = |name: &str, spoil: fn(&mut Vec<u8>)| {
+        let folder = tempfile::tempdir().unwrap();
+        used(folder.path());
+        let mut bytes = fs::read(folder.path().join(FIXTURE)).unwrap();
+        // Two copies of the head, two groups of records, and the end; the rest is zeros.
+        bytes.truncate(5 * 4096);
+        spoil(&mut bytes);
+        fs::create_dir_all(fixtures().join(name)).unwrap();
+        fs::write(fixtures().join(name).join(FIXTURE), bytes).unwrap();
+    };
+    make("clean", |_| {});
+    make("torn-tail", |bytes| bytes[3 * 4096 + 90..].fill(0));
+    make("flipped-bit", |bytes| bytes[2 * 4096 + 96] ^= 1);
+}
+
+/// Opens a copy of a folder that format 1's first program wrote: "a" and "b", then "c".
+async fn check_fixture(name: &str, expected: Expect) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(
+        fixtures().join(name).join(FIXTURE),
+        folder.path().join(FIXTURE),
+    )
+    .unwrap();
+    let (handles, committer, status) = start(folder.path());
+    let totals = status.totals().remove("clicks").unwrap();
+    let tail = handles.outlet.durable_tail_above(Seq::ZERO).await;
+    let read = texts(&handles, range(0, tail.get())).await.join(" ");
+    let quarantined = totals.quarantined;
+    expected.assert_eq(&format!("{read} / tail {tail}, {quarantined} quarantined"));
+    stop(handles, committer, status).await;
+}
+
+#[tokio::test]
+async fn folders_of_format_1_open_as_they_always_did() {
+    check_fixture("clean", expect!["a b c / tail 3, 0 quarantined"]).await;
+    check_fixture("torn-tail", expect!["a b / tail 2, 0 quarantined"]).await;
+    check_fixture("flipped-bit", expect!["c / tail 3, 2 quarantined"]).await;
 }
