@@ -529,6 +529,18 @@ fn b1_to_b8_what_was_acknowledged_comes_to_rest_once_whatever_the_disk_does() {
 }
 
 #[test]
+fn a_batch_ends_before_a_damaged_frame_whose_records_cannot_be_measured() {
+    run_seed(458);
+    run_seed(995);
+}
+
+#[test]
+fn b8_what_was_only_in_the_page_cache_is_written_again() {
+    // Found by taking everything readable for durable: killed after a write, then a power cut.
+    run_seed(216);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_world() {
     for seed in 0..10 {
         assert_eq!(run_seed(seed), run_seed(seed), "seed {seed}");

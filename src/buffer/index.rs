@@ -68,11 +68,12 @@ impl SegmentIndex {
         &extents[first..]
     }
 
-    /// The extent that holds the record which ends at or behind `byte`, and what lies before it.
-    pub fn at_byte(&self, stream: u32, byte: u64) -> Option<Extent> {
-        let extents = self.streams.get(&stream)?;
+    /// The last extent that ends at or below `byte`, and the one behind it.
+    pub fn around(&self, stream: u32, byte: u64) -> (Option<Extent>, Option<Extent>) {
+        let extents = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
         let first = extents.partition_point(|extent| extent.span.end.byte <= byte);
-        extents.get(first).copied()
+        let below = first.checked_sub(1).map(|below| extents[below]);
+        (below, extents.get(first).copied())
     }
 }
 

@@ -174,17 +174,31 @@ impl Reader {
         let Some(segment) = part else {
             return Ok(uncut.end);
         };
-        let (extent, pinned) =
-            self.with_index(segment, |index| index.at_byte(self.stream, target))?;
-        let Some(extent) = extent else {
-            return Ok(uncut.end);
+        let ((below, behind), pinned) =
+            self.with_index(segment, |index| index.around(self.stream, target))?;
+        let Some(extent) = behind.filter(|behind| behind.span.start.byte <= target) else {
+            // What lies at `target` is damaged, so the batch ends before it.
+            let end = below
+                .map(|below| below.span.end)
+                .filter(|end| uncut.start < *end);
+            let lost_upto = behind.map_or(uncut.end.seq, |behind| behind.span.start.seq);
+            return end.ok_or_else(|| damaged(uncut.start.seq, lost_upto.min(uncut.end.seq)));
         };
         let mut best = uncut.start.max(extent.span.start);
         let bytes = pinned.bytes(extent).map_err(disk)?;
         let mut frames = Frames::new(&pinned, extent, &bytes);
+        let mut lost_upto = extent.span.end.seq;
         while let Some((header, frame)) = frames.next() {
+            if header.end().seq <= best.seq {
+                continue;
+            }
             let ends = header.ends(frame).filter(|_| header.matches_payload(frame));
-            for (number, end) in (1..).zip(ends.unwrap_or_default()) {
+            let Some(ends) = ends else {
+                // Nobody can tell how long its records were, so the batch ends before it.
+                lost_upto = header.end().seq;
+                break;
+            };
+            for (number, end) in (1..).zip(ends) {
                 let end = header.first.plus(number, u64::from(end));
                 if end.seq <= best.seq {
                     continue;
@@ -199,7 +213,7 @@ impl Reader {
             }
         }
         if best == uncut.start {
-            return Err(damaged(best.seq, extent.span.end.seq.min(uncut.end.seq)));
+            return Err(damaged(best.seq, lost_upto.min(uncut.end.seq)));
         }
         Ok(best)
     }
