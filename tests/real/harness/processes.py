@@ -63,7 +63,18 @@ class Process:
 
     def kill(self):
         self.signal(signal.SIGKILL)
-        return self.wait()
+        code = self.wait()
+        # What it wrapped may die a moment later, and holds its ports until then.
+        with contextlib.suppress(TimeoutError):
+            wait_for(f"the rest of {self.name} to end", self._group_is_gone, _STOP_SECONDS)
+        return code
+
+    def _group_is_gone(self):
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
     def terminate(self):
         """Asks it to stop, and insists when it does not; the exit code."""

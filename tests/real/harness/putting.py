@@ -21,9 +21,9 @@ def try_put(daemon, stream, records, client=None):
     )
 
 
-def put(daemon, stream, records):
+def put(daemon, stream, records, client=None):
     """As many calls as it takes; an error if any record is not acknowledged."""
-    client = boto.Boto()
+    client = client or boto.Boto()
     for call in _calls(records):
         answer = try_put(daemon, stream, call, client)
         if answer.error or answer.value["FailedPutCount"]:

@@ -23,9 +23,9 @@ class Suite:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, exception, *_):
         self._open.close()
-        if self._report.failed == self._failed_before:
+        if exception is None and self._report.failed == self._failed_before:
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             self.note(f"logs and data are kept in {self.folder}")

@@ -79,7 +79,7 @@ def full_log(suite):
     server = Versitygw(suite, name="full-s3")
     storage = {"directory": str(memory.folder / "data"), "max_size": "256MiB"}
     daemon = daemon_into(suite, server, "full", storage=storage).start()
-    suite.contains("a tmpfs is warned of", "tmpfs", daemon.output())
+    suite.contains("a tmpfs is warned of", "the data directory is in memory", daemon.output())
     acknowledged, refusal = put_until_refused(daemon, range(400))
     suite.equal(
         "a full log refuses puts as the service does", "ServiceUnavailableException", refusal
@@ -98,7 +98,7 @@ def full_log(suite):
 
 def full_file_system(suite):
     """Something else fills the disk while the daemon runs."""
-    disk = suite.enter(Ext4(suite, "crowded", megabytes=512))
+    disk = suite.enter(Ext4(suite, "crowded-disk", megabytes=512))
     server = Versitygw(suite, name="crowded-s3")
     storage = {"directory": str(disk.folder), "max_size": "320MiB"}
     daemon = daemon_into(suite, server, "crowded", storage=storage).start()
@@ -129,7 +129,7 @@ def fill(file):
 
 
 def read_only(suite):
-    disk = suite.enter(Ext4(suite, "sealed", megabytes=256))
+    disk = suite.enter(Ext4(suite, "sealed-disk", megabytes=256))
     server = Versitygw(suite, name="sealed-s3")
     storage = {"directory": str(disk.folder), "max_size": "160MiB"}
     daemon = daemon_into(suite, server, "sealed", storage=storage).start()
