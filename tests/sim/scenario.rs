@@ -17,6 +17,8 @@ pub struct Scenario {
 #[derive(Clone, Debug)]
 pub struct MachinePlan {
     pub name: &'static str,
+    /// What the log may take; small ones have small segments, which are recycled soon.
+    pub log_size: ByteSize,
     pub streams: Vec<StreamPlan>,
     pub lives: Vec<LifePlan>,
 }
@@ -81,6 +83,7 @@ impl Scenario {
             .iter()
             .map(|name| MachinePlan {
                 name,
+                log_size: ByteSize::mebibytes([2, 16][dice.below(2) as usize]),
                 streams: StreamPlan::several(dice),
                 lives: (0..1 + dice.below(4))
                     .map(|_| LifePlan::drawn(dice))

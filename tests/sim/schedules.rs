@@ -44,6 +44,7 @@ fn one_machine(streams: Vec<StreamPlan>, lives: Vec<LifePlan>) -> Scenario {
     Scenario {
         machines: vec![MachinePlan {
             name: "a",
+            log_size: ByteSize::mebibytes(2),
             streams,
             lives,
         }],
@@ -175,6 +176,7 @@ fn the_answer_to_complete_multipart_upload_is_lost() {
                 life(20 * SECOND, Ending::Keep),
             ];
             let mut scenario = one_machine(vec![stream], lives);
+            scenario.machines[0].log_size = ByteSize::mebibytes(256);
             scenario.weather.scripts = vec![Script {
                 kind: Kind::CompleteUpload,
                 times: 2,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use standpipe::aws::{Credentials, Profile};
 use standpipe::config::{Identity, Listen, Settings, Stream};
 use standpipe::model::{
-    BufferingHints, ByteSize, Compression, DestinationDescription, Secret, StreamDescription,
+    BufferingHints, Compression, DestinationDescription, Secret, StreamDescription,
     Timestamp,
 };
 use standpipe::objects::Place as ObjectPlace;
@@ -23,9 +23,6 @@ use crate::scenario::{MachinePlan, Place, StreamPlan};
 pub const LOG: &str = "log";
 pub const OUT: &str = "out";
 
-/// 64 small segments: enough for any scenario, and each is recycled now and then.
-const LOG_SIZE: ByteSize = ByteSize::mebibytes(16);
-
 pub fn settings(plan: &MachinePlan, mode: stop::Mode) -> Settings {
     let nowhere = server::Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -34,7 +31,7 @@ pub fn settings(plan: &MachinePlan, mode: stop::Mode) -> Settings {
     Settings {
         storage: buffer::Settings {
             directory: PathBuf::from(LOG),
-            max_size: LOG_SIZE,
+            max_size: plan.log_size,
             retention: Duration::from_secs(24 * 60 * 60),
         },
         listen: Listen {
