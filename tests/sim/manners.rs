@@ -20,11 +20,20 @@ pub fn judge(
 ) {
     everybody_keeps_to_their_own(buckets);
     retry_after_is_honoured(attempts);
+    let largest = largest_records(notes);
     for effect in buckets.effects() {
         if let Deed::Stored(object) = &effect.deed {
             let key = &effect.place.1;
             if !key.ends_with(".gz") {
-                flushed_for_a_reason(key, effect.at, object, notes, hints);
+                let first = first_record(object);
+                let stream = stream_of(&first);
+                let flushed = Flushed {
+                    at: effect.at,
+                    object,
+                    first_sent: notes[&first].sent,
+                    largest: largest[&stream],
+                };
+                flushed.for_a_reason(key, &hints[&stream]);
             }
         }
     }
@@ -65,46 +74,58 @@ pub fn oldest(buckets: &Buckets, notes: &Notes) -> BTreeMap<StreamKey, Duration>
             continue;
         };
         if !effect.place.1.ends_with(".gz") && stored.insert(&effect.place) {
-            let names = names(object);
-            let age = effect.at.saturating_sub(notes[&names[0]].answered);
-            let stream = (names[0].machine.clone(), names[0].stream.clone());
-            let known: &mut Duration = oldest.entry(stream).or_default();
+            let first = first_record(object);
+            let age = effect.at.saturating_sub(notes[&first].answered);
+            let known: &mut Duration = oldest.entry(stream_of(&first)).or_default();
             *known = age.max(*known);
         }
     }
     oldest
 }
 
-fn names(object: &Object) -> Vec<RecordName> {
+fn first_record(object: &Object) -> RecordName {
     let text = String::from_utf8_lossy(&object.content);
-    text.lines().filter_map(RecordName::parse).collect()
+    let first = text.lines().next().and_then(RecordName::parse);
+    first.expect("an object begins with a record")
 }
 
-/// The reason that an object gives for itself is true.
-fn flushed_for_a_reason(
-    key: &str,
+fn stream_of(name: &RecordName) -> StreamKey {
+    (name.machine.clone(), name.stream.clone())
+}
+
+/// The bytes of each stream's largest record.
+fn largest_records(notes: &Notes) -> BTreeMap<StreamKey, u64> {
+    let mut largest = BTreeMap::new();
+    for (name, note) in notes {
+        let known: &mut u64 = largest.entry(stream_of(name)).or_default();
+        *known = note.bytes.max(*known);
+    }
+    largest
+}
+
+/// An object, and what bears on the reason that it gives for itself.
+struct Flushed<'a> {
     at: Duration,
-    object: &Object,
-    notes: &Notes,
-    hints: &BTreeMap<StreamKey, Hints>,
-) {
-    let names = names(object);
-    let stream = (names[0].machine.clone(), names[0].stream.clone());
-    let hints = &hints[&stream];
-    match object.headers["x-amz-meta-standpipe-flush-reason"].as_str() {
-        "interval" => {
-            let first = notes[&names[0]].sent;
-            let age = at + TICK - first;
-            assert!(hints.interval <= age, "{key} is {age:?} old");
+    object: &'a Object,
+    first_sent: Duration,
+    /// Of all records of the stream.
+    largest: u64,
+}
+
+impl Flushed<'_> {
+    /// The reason is true.
+    fn for_a_reason(&self, key: &str, hints: &Hints) {
+        match self.object.headers["x-amz-meta-standpipe-flush-reason"].as_str() {
+            "interval" => {
+                let age = self.at + TICK - self.first_sent;
+                assert!(hints.interval <= age, "{key} is {age:?} old");
+            }
+            "size" => {
+                let bytes = self.object.content.len() as u64;
+                assert!(hints.size < bytes + self.largest, "{key} has {bytes} bytes");
+            }
+            "drain" => {}
+            other => panic!("{key}: an object is not flushed for `{other}`"),
         }
-        "size" => {
-            let mine = |name: &RecordName| (name.machine.clone(), name.stream.clone()) == stream;
-            let largest = notes.iter().filter(|(name, _)| mine(name));
-            let largest = largest.map(|(_, note)| note.bytes).max().unwrap_or(0);
-            let bytes = object.content.len() as u64;
-            assert!(hints.size < bytes + largest, "{key} has {bytes} bytes");
-        }
-        "drain" => {}
-        other => panic!("{key}: an object is not flushed for `{other}`"),
     }
 }

@@ -46,9 +46,19 @@ impl RecordName {
     /// The record itself: its name, filled up to about `bytes`, and a newline.
     pub fn record(&self, bytes: usize) -> Vec<u8> {
         let mut record = format!("{self} ").into_bytes();
-        record.resize(record.len().max(bytes.saturating_sub(1)), b'.');
+        let filler = bytes.saturating_sub(record.len() + 1);
+        record.extend(self.filler().take(filler));
         record.push(b'\n');
         record
+    }
+
+    /// No two records are filled alike, and none can be packed much smaller.
+    fn filler(&self) -> impl Iterator<Item = u8> {
+        const LETTERS: &[u8; 64] =
+            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-";
+        let mut dice =
+            fastrand::Rng::with_seed(u64::from(self.producer) << 32 | u64::from(self.number));
+        std::iter::repeat_with(move || LETTERS[dice.usize(..LETTERS.len())])
     }
 
     /// `None` for anything that no producer ever wrote.
@@ -61,7 +71,8 @@ impl RecordName {
             producer: words.next()?.parse().ok()?,
             number: words.next()?.parse().ok()?,
         };
-        (filler.bytes().all(|byte| byte == b'.') && words.next().is_none()).then_some(name)
+        let whole = name.filler().take(filler.len()).eq(filler.bytes());
+        (whole && words.next().is_none()).then_some(name)
     }
 }
 

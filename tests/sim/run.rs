@@ -14,7 +14,7 @@ use crate::oracle::{self, Evidence, Hints, StreamKey};
 use crate::panics;
 use crate::scenario::{MachinePlan, Scenario};
 use crate::trace::Trace;
-use crate::world::World;
+use crate::world::{Kind, World};
 
 /// What a run was worth, and a number that is the same for the same run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Report {
     pub acknowledged: u64,
     pub objects: u64,
     pub requests: u64,
+    /// Requests that were to complete a multipart upload.
+    pub uploads: u64,
     /// How old the oldest record of a stream was when its object was first stored.
     pub oldest: BTreeMap<StreamKey, Duration>,
 }
@@ -96,6 +98,8 @@ async fn heal_and_judge(mut machines: Vec<Machine>, surroundings: &Surroundings)
         evidence.stored.extend(evidence::stored(buckets));
         evidence.at_rest.extend(evidence::in_buckets(buckets));
         report.requests = attempts.len() as u64;
+        let completing = attempts.iter().filter(|it| it.kind == Kind::CompleteUpload);
+        report.uploads = completing.count() as u64;
         report.oldest = manners::oldest(buckets, &notebook.notes());
         manners::judge(buckets, attempts, &notebook.notes(), &evidence.hints);
     });

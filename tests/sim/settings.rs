@@ -8,8 +8,7 @@ use std::time::Duration;
 use standpipe::aws::{Credentials, Profile};
 use standpipe::config::{Identity, Listen, Settings, Stream};
 use standpipe::model::{
-    BufferingHints, Compression, DestinationDescription, Secret, StreamDescription,
-    Timestamp,
+    BufferingHints, Compression, DestinationDescription, Secret, StreamDescription, Timestamp,
 };
 use standpipe::objects::Place as ObjectPlace;
 use standpipe::objects::key::KeyTemplate;

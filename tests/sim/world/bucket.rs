@@ -61,6 +61,12 @@ impl Buckets {
         &self.effects
     }
 
+    /// Of the object that a request is about; 0 where there is none.
+    pub fn size(&self, asked: &Asked) -> usize {
+        let object = self.objects.get(&asked.place());
+        object.map_or(0, |object| object.content.len())
+    }
+
     pub fn answer(&mut self, asked: &Asked, body: Bytes, at: Duration) -> Response<Bytes> {
         let content = wire::content(asked, body);
         check_sums(asked, &content);

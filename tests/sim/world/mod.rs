@@ -46,6 +46,7 @@ pub struct Attempt {
     pub at: Duration,
     pub machine: &'static str,
     pub life: u32,
+    pub kind: Kind,
     pub what: String,
     pub retry_after: Option<Duration>,
 }
@@ -204,6 +205,7 @@ impl World {
             at,
             machine: asked.machine,
             life: asked.life,
+            kind: asked.kind(),
             what: asked.to_string(),
             retry_after: fate.retry_after(),
         });
@@ -231,7 +233,10 @@ impl World {
                     let at = world.trace.now();
                     let response = state.buckets.answer(&asked, body, at);
                     let status = response.status().as_u16();
-                    world.trace.note(format_args!("{asked} ← {status}"));
+                    let length = state.buckets.size(&asked);
+                    world
+                        .trace
+                        .note(format_args!("{asked} ← {status}, {length} bytes"));
                     response
                 }
             };
