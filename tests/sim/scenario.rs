@@ -129,7 +129,8 @@ impl StreamPlan {
         let plans = names.into_iter().take(count).map(|name| StreamPlan {
             name,
             place: places[dice.below(3) as usize],
-            size: ByteSize::bytes([500, 4_000, 100_000][dice.below(3) as usize]),
+            // Larger ones are packed on threads, and no two runs would be the same.
+            size: ByteSize::bytes([500, 4_000, 60_000][dice.below(3) as usize]),
             interval: Duration::from_secs([1, 10, 60, 300][dice.below(4) as usize]),
             compression: if dice.happens(300) {
                 Compression::Gzip
@@ -146,10 +147,10 @@ impl Load {
     fn drawn(dice: &mut Dice) -> Load {
         Load {
             producers: 1 + dice.below(3) as u32,
-            records_per_put_max: [1, 5, 50][dice.below(3) as usize],
+            records_per_put_max: [1, 5, 25][dice.below(3) as usize],
             record_bytes_min: 1,
             record_bytes_max: [40, 300, 3_000][dice.below(3) as usize],
-            pause_max: Duration::from_millis([200, 2_000, 20_000][dice.below(3) as usize]),
+            pause_max: Duration::from_millis([400, 2_000, 20_000][dice.below(3) as usize]),
         }
     }
 }
@@ -170,7 +171,7 @@ impl LifePlan {
             },
             other => other,
         };
-        let lasts_max = [2_000, 30_000, 90_000][dice.below(3) as usize];
+        let lasts_max = [2_000, 15_000, 60_000][dice.below(3) as usize];
         LifePlan {
             lasts: Duration::from_millis(dice.below(lasts_max)),
             ending,

@@ -249,3 +249,30 @@ fn a_stop_that_delivers_leaves_in_time_when_the_sink_is_dead() {
         scenario
     });
 }
+
+#[test]
+fn a_log_that_is_full_says_no_and_opens_again() {
+    let reports = check(10, || {
+        let mut stream = clicks();
+        stream.load.records_per_put_max = 10;
+        stream.load.record_bytes_max = 6_000;
+        let full = life(MINUTE, Ending::Killed);
+        let recovery = life(5 * SECOND, Ending::PowerLoss { after: 80 });
+        let audit = StreamPlan {
+            name: "audit",
+            place: Place::Bucket("two"),
+            ..clicks()
+        };
+        let mut scenario = one_machine(vec![stream, audit], vec![full, recovery.clone(), recovery]);
+        scenario.weather.outages = vec![Outage {
+            bucket: "one".to_owned(),
+            from: Duration::ZERO,
+            to: 10 * MINUTE,
+            refusal: Refusal::InternalError,
+        }];
+        scenario
+    });
+    for report in reports {
+        assert!(report.acknowledged < report.records, "it was never full");
+    }
+}

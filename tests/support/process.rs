@@ -1,0 +1,138 @@
+//! The daemon as a process, with a folder of its own, through as many lives as a test wants.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use rustix::process::{Pid, Signal, kill_process};
+use standpipe::outside::http_client::{HttpClient, Limits, Network, Outgoing, SendError, Settings};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// Far longer than anything takes, and short enough to wait for in vain once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Daemon {
+    folder: TempDir,
+    firehose: SocketAddr,
+    admin: SocketAddr,
+    client: Network,
+    process: Mutex<Option<Child>>,
+}
+
+impl Daemon {
+    /// `rest` is what the configuration says beside its storage and its addresses.
+    pub fn new(rest: &str) -> Daemon {
+        let folder = TempDir::new().unwrap();
+        let (firehose, admin) = (free_address(), free_address());
+        let configuration = format!(
+            "storage: {{ directory: ./data, max_size: 128MiB }}\n\
+             listen:\n  firehose: {{ address: \"{firehose}\" }}\n  \
+             admin: {{ address: \"{admin}\" }}\n{rest}"
+        );
+        fs::write(folder.path().join("delivery.yaml"), configuration).unwrap();
+        Daemon {
+            folder,
+            firehose,
+            admin,
+            client: Network::open(&Settings::default()).unwrap(),
+            process: Mutex::new(None),
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Begins a life, and returns when it takes puts.
+    pub async fn start(&self) {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_standpipe"))
+            .arg("run")
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        *self.process.lock().unwrap() = Some(process.unwrap());
+        let begun = Instant::now();
+        let ready = http::Uri::try_from(format!("http://{}/readyz", self.admin)).unwrap();
+        while self
+            .send(Request::get(ready.clone()), Bytes::new())
+            .await
+            .ok()
+            != Some(200)
+        {
+            assert!(begun.elapsed() < PATIENCE, "not ready:\n{}", self.log());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Puts lines, one record each. `true`: they were taken.
+    pub async fn put(&self, stream: &str, lines: String) -> bool {
+        let uri = format!("http://{}/v1/streams/{stream}/records", self.firehose);
+        matches!(self.send(Request::post(uri), lines.into()).await, Ok(200))
+    }
+
+    /// The status of an answer.
+    async fn send(&self, head: http::request::Builder, body: Bytes) -> Result<u16, SendError> {
+        let limits = Limits {
+            timeout: Duration::from_secs(10),
+            answer_bytes_max: 1024 * 1024,
+        };
+        let request = head.body(Outgoing::Whole(body)).unwrap();
+        let answer = self.client.send(request, limits).await?;
+        Ok(answer.status().as_u16())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        let mut process = self.process.lock().unwrap().take().expect("it runs");
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub async fn stop(&self) -> ExitStatus {
+        let mut process = self.process.lock().unwrap().take().expect("it runs");
+        let id = Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap();
+        kill_process(id, Signal::TERM).unwrap();
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "it does not stop:\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What it said in its last life.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.get_mut().unwrap().take() {
+            // Gone already, perhaps; a test that failed has said why.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Free when asked: whoever takes it before the daemon does makes the test fail loudly.
+fn free_address() -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap()
+}
