@@ -15,6 +15,7 @@ from harness.suite import wait_for
 
 STREAM = "numbered"
 RECORD_BYTES = 1_000_000
+FIRST_SEGMENT = "segment-00000000000000000001.log"
 
 
 def run(suite):
@@ -150,11 +151,16 @@ def read_only(suite):
 
 
 def failing_sync(suite, name, when):
-    """strace makes fdatasync fail with EIO at its n-th call of a thread, or from it on."""
+    """strace makes fdatasync fail with EIO at its n-th call of a thread, or from it on.
+
+    What is to fail once fails on the first segment only: each thread has a count of its own.
+    """
     wrapper = [
         places.system_program("strace"), "-f", "-qq", "-o", "/dev/null", "--seccomp-bpf",
         "-e", "trace=fdatasync", "-e", f"inject=fdatasync:error=EIO:when={when}",
     ]  # fmt: skip
+    if not when.endswith("+"):
+        wrapper += ["-P", suite.folder / name / "data" / FIRST_SEGMENT]
     server = Versitygw(suite, name=f"{name}-s3").start()
     server.bucket(STREAM)
     daemon = daemon_into(suite, server, name, wrapper=wrapper).start()
