@@ -13,27 +13,27 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use libdeflater::{CompressionLvl, Compressor};
 use stage::{Receiver, Recycled};
 
-const SIZES: [usize; 3] = [100, 1024, 10 * 1024];
-
-/// Records in, by the size of a record; throughput is in bytes of records.
+/// Puts as they come in; throughput is in bytes of records.
 fn puts(criterion: &mut Criterion) {
-    for size in SIZES {
-        let batch = body::batch(size);
+    let batches = [100, 1024, 10 * 1024].map(body::batch);
+    for put in batches.into_iter().chain([body::single(1024)]) {
         let mut slab = Vec::new();
-        stage::decode(&batch.json, &mut slab);
-        let mut group = criterion.benchmark_group(format!("batch of {size} B records"));
-        group.throughput(Throughput::Bytes(batch.bytes));
+        stage::decode(&put.json, &mut slab);
+        let size = put.bytes / put.records;
+        let name = format!("{} of {} × {size} B", put.operation, put.records);
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Bytes(put.bytes));
         group.bench_function("sha-256", |it| {
-            it.iter(|| stage::sha256(black_box(&batch.json)))
+            it.iter(|| stage::sha256(black_box(&put.json)))
         });
         let mut decoded = Vec::new();
         group.bench_function("decode", |it| {
-            it.iter(|| stage::decode(&batch.json, &mut decoded))
+            it.iter(|| stage::decode(&put.json, &mut decoded))
         });
         group.bench_function("crc32c", |it| it.iter(|| stage::crc32c(black_box(&slab))));
         let mut receiver = Receiver::start();
         group.bench_function("send and receive", |it| {
-            it.iter(|| receiver.receive(&batch.json))
+            it.iter(|| receiver.receive(&put.json))
         });
         receiver.stop();
         group.finish();

@@ -325,27 +325,12 @@ fn a_stream_that_is_no_longer_configured_keeps_its_data_and_its_number() {
 
 const FIXTURE: &str = "segment-00000000000000000001.log";
 
+/// Format 1 is what these are, so they are never made again. `clean` is what `used` leaves, cut off
+/// after two copies of the head, two groups of records and the end (the rest is zeros); `torn-tail`
+/// has zeros from byte 90 of the second group on, `flipped-bit` a bit of the first one's byte 96
+/// flipped.
 fn fixtures() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log-v1")
-}
-
-/// How the fixtures were made. They are never made again: they are what format 1 is.
-#[test]
-#[ignore = "writes into the source tree"]
-fn make_fixtures() {
-    let make = |name: &str, spoil: fn(&mut Vec<u8>)| {
-        let folder = tempfile::tempdir().unwrap();
-        used(folder.path());
-        let mut bytes = fs::read(folder.path().join(FIXTURE)).unwrap();
-        // Two copies of the head, two groups of records, and the end; the rest is zeros.
-        bytes.truncate(5 * 4096);
-        spoil(&mut bytes);
-        fs::create_dir_all(fixtures().join(name)).unwrap();
-        fs::write(fixtures().join(name).join(FIXTURE), bytes).unwrap();
-    };
-    make("clean", |_| {});
-    make("torn-tail", |bytes| bytes[3 * 4096 + 90..].fill(0));
-    make("flipped-bit", |bytes| bytes[2 * 4096 + 96] ^= 1);
 }
 
 /// Opens a copy of a folder that format 1's first program wrote: "a" and "b", then "c".

@@ -4,7 +4,7 @@
 //!
 //! `SEEDS=1000` runs more worlds, `SEED=7` one of them.
 
-#[path = "sim/disk.rs"]
+#[path = "sim/disk/mod.rs"]
 mod disk;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -93,11 +93,11 @@ impl Daemon {
     }
 
     pub fn cpu_seconds(&self) -> f64 {
-        cpu::of_process(self.process.id())
+        cpu::seconds(&self.process.id().to_string())
     }
 
     pub fn peak_mebibytes(&self) -> f64 {
-        cpu::peak_mebibytes(self.process.id())
+        peak_mebibytes(self.process.id())
     }
 }
 
@@ -145,4 +145,15 @@ streams:
 /// The secret of both keys, where the configuration looks for it.
 pub fn write_secret(folder: &Path) {
     fs::write(folder.join("secret"), SECRET_KEY).expect("the folder can be written");
+}
+
+/// The most memory that the process ever had resident, in MiB.
+fn peak_mebibytes(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+    let kibibytes: f64 = kibibytes
+        .and_then(|it| it.parse().ok())
+        .expect("VmHWM is in kB");
+    kibibytes / 1024.0
 }

@@ -102,7 +102,7 @@ impl Receiver {
         let server = std::thread::spawn(move || {
             let (socket, _) = listener.accept().expect("the client connects");
             serve(socket);
-            cpu::of_this_thread()
+            cpu::seconds("thread-self")
         });
         let client = TcpStream::connect(address).expect("the listener listens");
         client.set_nodelay(true).expect("a socket takes the option");
@@ -151,26 +151,4 @@ fn serve(socket: TcpStream) {
             .serve_connection(TokioIo::new(socket), drain);
         connection.await.expect("the client closes in order");
     });
-}
-
-/// Sends bytes to a reader that drops them. Gives the sender's CPU seconds.
-pub fn send(chunk: &[u8], times: usize) -> f64 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = listener
-        .local_addr()
-        .expect("a bound socket has an address");
-    let reader = std::thread::spawn(move || {
-        let (mut socket, _) = listener.accept().expect("the sender connects");
-        let mut buffer = vec![0; 256 * 1024];
-        while socket.read(&mut buffer).expect("the sender sends") != 0 {}
-    });
-    let mut socket = TcpStream::connect(address).expect("the listener listens");
-    let before = cpu::of_this_thread();
-    for _ in 0..times {
-        socket.write_all(chunk).expect("the reader reads");
-    }
-    let spent = cpu::of_this_thread() - before;
-    drop(socket);
-    reader.join().expect("the reader does not panic");
-    spent
 }

@@ -25,12 +25,14 @@ use crate::telemetry::Metrics;
 /// gives a world of its own.
 pub struct Doors {
     /// A disk rooted at a path.
-    pub disk: Box<dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync>,
+    pub disk: Box<OpenDisk>,
     pub http: Box<OpenHttp>,
     pub clock: Clock,
     pub dice: Dice,
     pub metrics: Metrics,
 }
+
+type OpenDisk = dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync;
 
 type OpenHttp = dyn Fn(&http_client::Settings) -> Result<Arc<dyn HttpClient>, http_client::OpenError>
     + Send

@@ -1,7 +1,7 @@
 //! The HTTP services, called directly: no sockets, no real time.
 
 mod bodies;
-#[path = "../sim/disk.rs"]
+#[path = "../sim/disk/mod.rs"]
 mod disk;
 mod producers;
 mod puts;
