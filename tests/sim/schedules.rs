@@ -250,29 +250,57 @@ fn a_stop_that_delivers_leaves_in_time_when_the_sink_is_dead() {
     });
 }
 
+fn two_is_down_for_ten_minutes(scenario: &mut Scenario) {
+    scenario.weather.outages = vec![Outage {
+        bucket: "two".to_owned(),
+        from: Duration::ZERO,
+        to: 10 * MINUTE,
+        refusal: Refusal::InternalError,
+    }];
+}
+
 #[test]
 fn a_log_that_is_full_says_no_and_opens_again() {
     let reports = check(10, || {
-        let mut stream = clicks();
-        stream.load.records_per_put_max = 10;
-        stream.load.record_bytes_max = 6_000;
-        let full = life(MINUTE, Ending::Killed);
-        let recovery = life(5 * SECOND, Ending::PowerLoss { after: 80 });
-        let audit = StreamPlan {
+        let mut stuck = clicks();
+        stuck.place = Place::Bucket("two");
+        stuck.load.records_per_put_max = 10;
+        stuck.load.record_bytes_max = 6_000;
+        let healthy = StreamPlan {
             name: "audit",
-            place: Place::Bucket("two"),
             ..clicks()
         };
-        let mut scenario = one_machine(vec![stream, audit], vec![full, recovery.clone(), recovery]);
-        scenario.weather.outages = vec![Outage {
-            bucket: "one".to_owned(),
-            from: Duration::ZERO,
-            to: 10 * MINUTE,
-            refusal: Refusal::InternalError,
-        }];
+        let full = life(MINUTE, Ending::Killed);
+        let recovery = life(5 * SECOND, Ending::PowerLoss { after: 80 });
+        let lives = vec![full, recovery.clone(), recovery];
+        let mut scenario = one_machine(vec![stuck, healthy], lives);
+        two_is_down_for_ten_minutes(&mut scenario);
         scenario
     });
     for report in reports {
         assert!(report.acknowledged < report.records, "it was never full");
     }
+}
+
+/// Each segment holds a record of the stream that is stuck, while the other one's cuts and
+/// settlements go on and on.
+#[test]
+fn a_full_log_that_goes_on_delivering_opens_again() {
+    check(20, || {
+        let mut busy = clicks();
+        busy.size = ByteSize::bytes(500);
+        busy.load.records_per_put_max = 50;
+        busy.load.record_bytes_max = 3_000;
+        busy.load.pause_max = Duration::from_millis(200);
+        let mut stuck = busy.clone();
+        stuck.name = "audit";
+        stuck.place = Place::Bucket("two");
+        stuck.load.records_per_put_max = 1;
+        let full = life(70 * SECOND, Ending::Killed);
+        let fine = life(5 * SECOND, Ending::Keep);
+        let mut scenario = one_machine(vec![busy, stuck], vec![full, fine]);
+        scenario.weather.latency_max = 2 * SECOND;
+        two_is_down_for_ten_minutes(&mut scenario);
+        scenario
+    });
 }
