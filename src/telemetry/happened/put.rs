@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::io;
 
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::telemetry::metrics::PutRequest;
 use crate::telemetry::{Chain, Metrics};
@@ -29,7 +29,30 @@ pub fn request_answered(metrics: &Metrics, operation: &'static str, answer: &'st
     debug!(operation, answer, "a request was answered");
 }
 
-/// B6: whether the records are there is known after a restart only.
+/// B6: whether the records are there is known after a restart only. The log has said aloud why it
+/// could not be written; on a dead disk this happens with every put.
 pub fn append_failed(stream: &str, cause: &(dyn Error + 'static)) {
-    error!(stream, error = %Chain(cause), "records could not be stored");
+    debug!(stream, error = %Chain(cause), "records could not be stored");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn puts_on_a_dead_disk_do_not_flood_the_log() {
+        let log = Arc::new(tempfile::tempfile().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::INFO)
+            .with_writer(Arc::clone(&log))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            append_failed("clicks", &io::Error::other("the log could not be written"));
+        });
+        assert_eq!(log.metadata().unwrap().len(), 0);
+    }
 }
