@@ -13,7 +13,8 @@ use crate::model::Records;
 #[error("failed to read the batch back")]
 pub struct BodyError(#[source] pub Arc<dyn Error + Send + Sync>);
 
-/// The records of a batch in order, some at a time, so that no batch is ever whole in memory.
+/// The records of a batch in order, some at a time, so that no batch is ever whole in memory. Asked
+/// again after its end, it says again that this is the end.
 pub type Chunks = BoxStream<'static, Result<Records, BodyError>>;
 
 /// A batch's records. `open` starts at the first record each time.

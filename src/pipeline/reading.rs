@@ -69,6 +69,8 @@ impl Reading {
             let chunk = reading.next(&mut ranges).await?;
             Some((chunk, (reading, ranges)))
         })
+        // A body may be asked once more after its end (for trailers, say).
+        .fuse()
         .boxed()
     }
 

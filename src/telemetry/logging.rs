@@ -116,7 +116,9 @@ mod tests {
             tracing::warn!(target: "hyper", "connection broke off");
         });
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        let untimed = text.lines().map(|line| line.split_once('Z').unwrap().1);
+        let untimed = text
+            .lines()
+            .map(|line| line.split_once('Z').unwrap().1.trim_start());
         expected.assert_eq(&untimed.collect::<Vec<_>>().join("\n"));
     }
 
@@ -148,9 +150,9 @@ mod tests {
             Level::DEBUG,
             Look::Plain,
             expect![[r#"
-                  INFO batch is delivered records=3
-                 DEBUG batch is cut
-                  WARN connection broke off"#]],
+                INFO batch is delivered records=3
+                DEBUG batch is cut
+                WARN connection broke off"#]],
         );
         check(Level::ERROR, Look::Plain, expect![]);
     }

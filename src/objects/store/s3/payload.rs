@@ -116,7 +116,8 @@ pub fn stream(body: &Body, bytes: u64, broken: Arc<OnceLock<BodyError>>) -> Byte
     });
     let body = Streamed {
         left: bytes,
-        slabs: Mutex::new(slabs.boxed()),
+        // HTTP asks once more after the end, for trailers.
+        slabs: Mutex::new(slabs.fuse().boxed()),
     };
     ByteStream::new(SdkBody::from_body_1_x(body))
 }
