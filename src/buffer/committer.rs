@@ -80,7 +80,7 @@ fn commit(writer: &mut Writer) {
         return;
     }
     writer.reclaim();
-    keep_reserve(&shared);
+    make_room(&shared, &requests);
     // Few extents, and long ones. The sort is stable: a stream's requests stay in order (D2).
     requests.sort_by_key(Request::stream);
     let entries = admit(&shared, requests);
@@ -95,12 +95,22 @@ fn commit(writer: &mut Writer) {
 }
 
 /// When puts come faster than the background fills files, room that is only reserved must do.
-fn keep_reserve(shared: &Shared) {
-    while shared.pool.len() < limits::SEGMENTS_RESERVED && shared.pool.wants_more() {
+fn make_room(shared: &Shared, requests: &[Request]) {
+    let appends = requests.iter().map(|request| match request {
+        Request::Append(append) => append.length(),
+        Request::Cut(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
+    });
+    let wanted = appends.sum::<usize>() + room_for_others(shared);
+    while room_for_records(shared) < wanted && shared.pool.wants_more() {
         if let Err(error) = shared.pool.grow(Fill::Reserve) {
             happened::buffer::growth_failed(&error);
         }
     }
+}
+
+/// The last bytes of a segment are for cuts and settlements, which make room.
+fn room_for_others(shared: &Shared) -> usize {
+    shared.geometry.segment_bytes as usize / 8
 }
 
 /// A clean stop proves all before it, so *end* is a group of its own.
@@ -114,19 +124,40 @@ fn end(writer: &mut Writer) {
     let _ = writer.write(vec![end]);
 }
 
+/// How many bytes of records may be written before the reserve is touched (B7): what is left of this
+/// segment, and of each free one beyond the reserve what no snapshot takes.
+fn room_for_records(shared: &Shared) -> usize {
+    let segment = shared.geometry.segment_bytes as usize;
+    let written = shared
+        .inner()
+        .current
+        .map_or(segment, |(_, current)| current.end as usize);
+    let spare = shared.pool.len().checked_sub(limits::SEGMENTS_RESERVED);
+    spare.map_or(0, |spare| {
+        segment.saturating_sub(written) + spare * segment / 2
+    })
+}
+
 /// Turns requests into entries; records only while the reserve stands (B7).
 fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
-    let is_full = shared.pool.len() < limits::SEGMENTS_RESERVED;
-    note_fullness(shared, is_full);
+    let mut room = room_for_records(shared);
+    let is_full = room < room_for_others(shared);
+    let mut refused = is_full;
     let mut entries = Vec::new();
     let mut next_cut = shared.inner().state.next_cut;
     let mut cut_streams = BTreeSet::new();
     for request in requests {
         match request {
-            Request::Append(append) if is_full => {
-                drop(append.answer.send(Err(AppendError::Full)));
-            }
-            Request::Append(append) => add_append(append, &mut entries),
+            Request::Append(append) => match room.checked_sub(append.length()) {
+                Some(left) if !is_full => {
+                    room = left;
+                    add_append(append, &mut entries);
+                }
+                Some(_) | None => {
+                    refused = true;
+                    drop(append.answer.send(Err(AppendError::Full)));
+                }
+            },
             Request::Cut(cut) => {
                 let first_of_stream = cut_streams.insert(cut.stream);
                 if !first_of_stream || !may_cut(shared, &cut) {
@@ -142,6 +173,7 @@ fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
             }
         }
     }
+    note_fullness(shared, refused);
     entries
 }
 

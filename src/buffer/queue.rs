@@ -46,6 +46,13 @@ pub struct Quarantine {
     pub answer: oneshot::Sender<Result<(), LogError>>,
 }
 
+impl Append {
+    /// On the disk, without padding.
+    pub fn length(&self) -> usize {
+        self.drafts.iter().map(Draft::length).sum()
+    }
+}
+
 impl Request {
     pub fn stream(&self) -> u32 {
         match self {
@@ -59,7 +66,7 @@ impl Request {
     /// On the disk, about.
     fn bytes(&self) -> usize {
         match self {
-            Request::Append(append) => append.drafts.iter().map(Draft::length).sum(),
+            Request::Append(append) => append.length(),
             Request::Cut(cut) => 256 + cut.plan.len(),
             Request::Settle(_) | Request::Quarantine(_) => 256,
         }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::buffer::{Candidate, Cut, LogError, ReadError, StreamFacts};
+use crate::buffer::{Candidate, Cut, LogError, ReadError, StreamFacts, Waiting};
 use crate::model::{BufferingHints, ByteSize, DirectoryId, Seq, limits};
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
@@ -183,6 +183,11 @@ impl Pipeline {
         };
         match outlet.candidate(self.size).await {
             Ok(Some(candidate)) => {
+                // What waits is known exactly only now that it was looked up: an age that was
+                // estimated after a restart must not flush early.
+                if let Some(due) = self.not_yet(&candidate, reason) {
+                    return Err(Due::At(due));
+                }
                 let plan = self.route.sink.plan(&self.batch_facts(&candidate, reason));
                 Ok((candidate, plan, reason))
             }
@@ -197,6 +202,22 @@ impl Pipeline {
                 self.pause();
                 Err(Due::At(self.paused_until.unwrap_or_else(Instant::now)))
             }
+        }
+    }
+
+    /// When an interval flush is really due, if that is later than now.
+    fn not_yet(&self, candidate: &Candidate, reason: FlushReason) -> Option<Instant> {
+        let outlet = &self.route.outlet;
+        let exactly = Waiting {
+            oldest: Some(candidate.first_logged),
+            ..outlet.waiting()
+        };
+        match (reason, self.flusher.decide(exactly, outlet.log_now())) {
+            (FlushReason::Interval, Decision::WaitUntil(time)) => {
+                Some(Instant::now() + time.since(outlet.log_now()))
+            }
+            (FlushReason::Interval, Decision::Cut(_) | Decision::Idle)
+            | (FlushReason::Size | FlushReason::Drain, _) => None,
         }
     }
 
