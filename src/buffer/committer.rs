@@ -142,7 +142,7 @@ fn room_for_records(shared: &Shared) -> usize {
 fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
     let mut room = room_for_records(shared);
     let is_full = room < room_for_others(shared);
-    let mut refused = is_full;
+    let mut refused = Vec::new();
     let mut entries = Vec::new();
     let mut next_cut = shared.inner().state.next_cut;
     let mut cut_streams = BTreeSet::new();
@@ -153,10 +153,7 @@ fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
                     room = left;
                     add_append(append, &mut entries);
                 }
-                Some(_) | None => {
-                    refused = true;
-                    drop(append.answer.send(Err(AppendError::Full)));
-                }
+                Some(_) | None => refused.push(append),
             },
             Request::Cut(cut) => {
                 let first_of_stream = cut_streams.insert(cut.stream);
@@ -173,7 +170,11 @@ fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
             }
         }
     }
-    note_fullness(shared, refused);
+    // Health says so before anybody who was refused can ask.
+    note_fullness(shared, is_full || !refused.is_empty());
+    for append in refused {
+        drop(append.answer.send(Err(AppendError::Full)));
+    }
     entries
 }
 
