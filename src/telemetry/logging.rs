@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// The lines that a daemon and a library write at `level`, without their times.
+    /// The lines that a daemon and a library write at `level`, without their times and indents.
     #[track_caller]
     fn check(level: Level, look: Look, expected: Expect) {
         let page = Page::default();
@@ -139,8 +139,8 @@ mod tests {
             Level::INFO,
             Look::Plain,
             expect![[r#"
-                  INFO batch is delivered records=3
-                  WARN connection broke off"#]],
+                INFO batch is delivered records=3
+                WARN connection broke off"#]],
         );
     }
 
