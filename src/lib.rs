@@ -52,7 +52,7 @@
 //! | D1 | Before settling, each record is in exactly one place. |
 //! | D2 | Records within a batch stay in order of arrival. |
 //! | D3 | A cut is durable before it is delivered, and an object's name is a function of the cut: a repeat overwrites instead of duplicating, and two daemons never collide. |
-//! | D4 | Data that cannot be delivered is held until its retention ends; the stream fills, refuses puts and alarms, and drops nothing silently. |
+//! | D4 | Data that cannot be delivered is held; the stream fills, refuses puts and alarms, and drops nothing silently. |
 //! | C1 | accepted = delivered + failed + dropped + expired + quarantined + buffered, per stream, at all times and across restarts. |
 //! | L1 | Every queue, wait, body, batch and retry has a bound from `model::limits` or a `Settings`. |
 

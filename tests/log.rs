@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use standpipe::buffer::{
@@ -20,7 +19,6 @@ fn settings(directory: &Path) -> Settings {
     Settings {
         directory: directory.to_owned(),
         max_size: ByteSize::mebibytes(1),
-        retention: Duration::from_secs(24 * 60 * 60),
     }
 }
 

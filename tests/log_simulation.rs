@@ -83,7 +83,6 @@ fn settings() -> Settings {
     Settings {
         directory: PathBuf::from("/sim"),
         max_size: ByteSize::bytes(LOG_BYTES),
-        retention: Duration::from_secs(24 * 60 * 60),
     }
 }
 

@@ -71,7 +71,6 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub use committer::Committer;
 pub use intake::{AppendError, Intake};
@@ -86,8 +85,6 @@ use crate::model::{ByteSize, DirectoryId, StreamName, Timestamp};
 pub struct Settings {
     pub directory: PathBuf,
     pub max_size: ByteSize,
-    /// Direct-put records older than this on the log clock expire.
-    pub retention: Duration,
 }
 
 /// A stream that the configuration knows.

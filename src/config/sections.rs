@@ -44,7 +44,6 @@ pub fn storage(root: &Block<'_>) -> Result<buffer::Settings, Told> {
     Ok(buffer::Settings {
         directory: directory?,
         max_size: max_size?,
-        retention: limits::FIREHOSE_RETENTION,
     })
 }
 

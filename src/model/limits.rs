@@ -20,8 +20,6 @@ pub const FIREHOSE_S3_BUFFER_SIZE_DEFAULT: ByteSize = ByteSize::mebibytes(5);
 pub const FIREHOSE_BUFFER_INTERVAL_MIN: Duration = Duration::from_secs(60);
 pub const FIREHOSE_BUFFER_INTERVAL_MAX: Duration = Duration::from_secs(900);
 pub const FIREHOSE_BUFFER_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
-/// How long a direct put is kept while it cannot be delivered (Firehose: 24 hours).
-pub const FIREHOSE_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// A prefix as written (Firehose API), and as evaluated (Firehose's own check).
 pub const FIREHOSE_PREFIX_CHARACTERS_MAX: usize = 1024;
 pub const FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX: usize = 512;

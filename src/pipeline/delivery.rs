@@ -183,7 +183,8 @@ impl Delivery {
                         records: self.cut.records,
                         bytes: self.cut.bytes,
                     };
-                    happened::delivery::not_logged(self.batch(&size), what, &error);
+                    let say = self.route.progress.not_logged(what);
+                    happened::delivery::not_logged(self.batch(&size), what, &error, say);
                     let pause = BACKOFF.pause(failures, None, &mut self.dice);
                     failures = failures.saturating_add(1);
                     self.wait(pause).await?;

@@ -158,7 +158,8 @@ impl Pipeline {
                     self.start(cut);
                 }
                 Err(error @ LogError::Failed) => {
-                    happened::delivery::not_logged(self.batch(&candidate), "cut", &error);
+                    let say = self.route.progress.not_logged("cut");
+                    happened::delivery::not_logged(self.batch(&candidate), "cut", &error, say);
                     self.unsure = Some((candidate, plan, reason));
                     self.pause();
                 }

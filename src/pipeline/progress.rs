@@ -24,6 +24,7 @@ struct Marks {
     under_way: BTreeMap<u64, Instant>,
     refusal: Option<Refusal>,
     repetition: Repetition,
+    log_repetition: Repetition,
 }
 
 /// What keeps a stream's deliveries from succeeding.
@@ -57,6 +58,11 @@ impl Progress {
             since,
         });
         marks.repetition.say(code, now)
+    }
+
+    /// The log did not take an entry. Answers whether the log lines should hear of it.
+    pub fn not_logged(&self, what: &str) -> Say {
+        self.marks().log_repetition.say(what, Instant::now())
     }
 
     /// Answers for how long deliveries had been refused before this one.

@@ -77,7 +77,6 @@ pub fn world(producers: impl IntoIterator<Item = Producer>, log: ByteSize) -> Wo
     let storage = buffer::Settings {
         directory: "data".into(),
         max_size: log,
-        retention: Duration::from_secs(24 * 60 * 60),
     };
     let dice = Dice::seeded(2);
     let opened = buffer::open(

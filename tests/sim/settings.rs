@@ -3,7 +3,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use standpipe::aws::{Credentials, Profile};
 use standpipe::config::{Identity, Listen, Settings, Stream};
@@ -31,7 +30,6 @@ pub fn settings(plan: &MachinePlan, mode: stop::Mode) -> Settings {
         storage: buffer::Settings {
             directory: PathBuf::from(LOG),
             max_size: plan.log_size,
-            retention: Duration::from_secs(24 * 60 * 60),
         },
         listen: Listen {
             firehose: nowhere.clone(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use standpipe::admin::{Admin, Watched};
 use standpipe::buffer::{self, StreamSpec};
@@ -28,7 +27,6 @@ pub fn daemon(token: Option<&str>) -> Idle {
     let settings = buffer::Settings {
         directory: PathBuf::from(folder.path()),
         max_size: ByteSize::mebibytes(1024),
-        retention: Duration::from_secs(24 * 60 * 60),
     };
     let streams = ["clicks", "orders"].map(|name| StreamSpec {
         name: name.parse().unwrap(),

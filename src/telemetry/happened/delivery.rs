@@ -123,27 +123,22 @@ pub fn recovered(stream: &StreamName, stuck_for: Duration) {
     info!(%stream, took = seconds(stuck_for), "delivery works again");
 }
 
-/// Acknowledged records are given up: they outlived the retention undelivered.
-pub fn expired(batch: Batch<'_>, retention: Duration) {
-    error!(
-        stream = %batch.stream, range = %batch.range, records = batch.records, bytes = batch.bytes,
-        retention = %humantime::format_duration(retention),
-        "batch was not delivered within the retention and is given up"
-    );
-}
-
 /// B5: the delivery met damage; the batch is delivered without these records.
 pub fn damaged(stream: &StreamName, range: SeqRange) {
     error!(%stream, %range, "records are damaged: they are quarantined, the rest is delivered");
 }
 
-/// The log did not take a cut or a settlement; the very same is tried again.
-pub fn not_logged(batch: Batch<'_>, what: &str, error: &(dyn Error + 'static)) {
+/// The log did not take a cut or a settlement; the very same is tried again. The same is told once a
+/// minute.
+pub fn not_logged(batch: Batch<'_>, what: &str, error: &(dyn Error + 'static), say: Say) {
     let Batch { stream, range, .. } = batch;
-    warn!(
-        %stream, %range, error = %Chain(error),
-        "the log did not take the {what}; it is tried again"
-    );
+    let error = Chain(error);
+    match say {
+        Say::Aloud { kept_back } => warn!(
+            %stream, %range, %error, kept_back, "the log did not take the {what}; it is tried again"
+        ),
+        Say::Quietly => debug!(%stream, %range, %error, "the log did not take the {what} again"),
+    }
 }
 
 /// Leftovers of earlier lives could not be removed. They cost space and harm nobody.
