@@ -83,11 +83,17 @@ fn commit(writer: &mut Writer) {
     make_room(&shared, &requests);
     // Few extents, and long ones. The sort is stable: a stream's requests stay in order (D2).
     requests.sort_by_key(Request::stream);
-    let entries = admit(&shared, requests);
+    let Admitted { entries, refused } = admit(&shared, requests);
     if entries.is_empty() {
         return;
     }
-    if writer.write(entries).is_err() {
+    let written = writer.write(entries);
+    // A settlement may have made room, and nobody else may come to notice it.
+    writer.reclaim();
+    if !refused && room_for_others(&shared) <= room_for_records(&shared) {
+        note_fullness(&shared, false);
+    }
+    if written.is_err() {
         // B6: everything that is queued, for it may rest on what was lost.
         let queued = shared.queue.take(usize::MAX);
         queued.into_iter().for_each(Request::fail);
@@ -138,8 +144,14 @@ fn room_for_records(shared: &Shared) -> usize {
     })
 }
 
+struct Admitted {
+    entries: Vec<Entry>,
+    /// Whether anybody was told that the log is full.
+    refused: bool,
+}
+
 /// Turns requests into entries; records only while the reserve stands (B7).
-fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
+fn admit(shared: &Shared, requests: Vec<Request>) -> Admitted {
     let mut room = room_for_records(shared);
     let is_full = room < room_for_others(shared);
     let mut refused = Vec::new();
@@ -172,10 +184,14 @@ fn admit(shared: &Shared, requests: Vec<Request>) -> Vec<Entry> {
     }
     // Health says so before anybody who was refused can ask.
     note_fullness(shared, is_full || !refused.is_empty());
+    let admitted = Admitted {
+        entries,
+        refused: !refused.is_empty(),
+    };
     for append in refused {
         drop(append.answer.send(Err(AppendError::Full)));
     }
-    entries
+    admitted
 }
 
 /// Tells when the log gets full and when it no longer is, not each time that it is met so.

@@ -83,7 +83,10 @@ impl OpenError {
                 "move the directory aside and start with an empty one; keep it for salvage"
             }
             OpenError::Full { .. } => "make room on the file system",
-            OpenError::TooSmall { .. } => "raise `storage.max_size`",
+            OpenError::TooSmall { .. }
+            | OpenError::Begin(WriteError::NoSegment | WriteError::Segment) => {
+                "raise `storage.max_size`: what is buffered needs more than that"
+            }
             OpenError::TooManyStreams { .. } => "raise `storage.max_size`, or run two daemons",
             OpenError::Disk { .. } | OpenError::Begin(_) => {
                 "check that the daemon's user may write there and that the disk is well"

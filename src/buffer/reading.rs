@@ -50,7 +50,7 @@ impl Reader {
             return Ok(None);
         };
         let mut gathered = Gathered::starting_at(wanted.start());
-        while gathered.next < wanted.end() && gathered.slab.len() < limits::READ_BYTES_MAX {
+        while gathered.next < wanted.end() && gathered.bytes() < limits::READ_BYTES_MAX {
             match self.read_some(wanted, &mut gathered) {
                 Ok(()) => {}
                 // What was read is good; the next call meets the damage first.
@@ -339,6 +339,11 @@ impl Gathered {
             slab: Vec::new(),
             ends: Vec::new(),
         }
+    }
+
+    /// In memory: empty records take room as well.
+    fn bytes(&self) -> usize {
+        self.slab.len() + size_of_val(self.ends.as_slice())
     }
 
     /// Adds the frame's records from `next` up to `end`.

@@ -40,6 +40,8 @@ struct Current {
 pub enum WriteError {
     #[error("no free segment is left")]
     NoSegment,
+    #[error("what the last start left does not fit beside the head of a segment")]
+    Segment,
     #[error("failed to {what}")]
     Disk {
         what: &'static str,
@@ -278,7 +280,10 @@ impl Writer {
         };
         let mut rest = VecDeque::from(again);
         let again = self.lay_out(&current, &mut rest);
-        assert!(rest.is_empty(), "one group always fits beside a snapshot");
+        if !rest.is_empty() {
+            // It fitted the segments of the last life; `max_size` must have been lowered since.
+            return Err(WriteError::Segment);
+        }
         if let Some(group) = &again {
             let bytes = gather(group);
             bytes

@@ -48,6 +48,8 @@ pub struct Daemon {
     pub(super) shutdown: stop::Settings,
     pub(super) stopper: Stopper,
     pub(super) stop: Stop,
+    /// Told once nobody can put any more.
+    pub(super) intake_stopper: Stopper,
     pub(super) metrics: Metrics,
 }
 
@@ -69,10 +71,12 @@ impl Daemon {
         let opened = open_log(settings, &mut doors)?;
         let metrics = doors.metrics.clone();
         let (stopper, stop) = stop::channel();
+        let (intake_stopper, intake_ended) = stop::channel();
         let mut parts = Parts {
             directory: opened.directory,
             shutdown: settings.shutdown,
             stop: stop.clone(),
+            intake_ended,
             metrics: metrics.clone(),
             dice: doors.dice.fork(),
             stores: Stores::new(store::Doors {
@@ -118,6 +122,7 @@ impl Daemon {
             shutdown: settings.shutdown,
             stopper,
             stop,
+            intake_stopper,
             metrics,
         })
     }
@@ -148,6 +153,7 @@ struct Parts {
     directory: crate::model::DirectoryId,
     shutdown: stop::Settings,
     stop: Stop,
+    intake_ended: Stop,
     metrics: Metrics,
     dice: Dice,
     stores: Stores,
@@ -187,6 +193,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             mode: self.shutdown.mode,
             stop: self.stop.clone(),
+            intake_ended: self.intake_ended.clone(),
         };
         let dice = self.dice.fork();
         let pipeline = Pipeline::new(&stream.pipeline, facts, self.directory, route, dice);

@@ -62,16 +62,21 @@ impl Daemon {
             let name = format!("pipeline of stream `{stream}`");
             tasks.spawn(&name, async { Ending::Pipeline(pipeline.run().await) });
         }
+        let mut intake_stopper = Some(self.intake_stopper);
         if let Some(listener) = sockets.firehose {
-            tasks.spawn(
-                "firehose listener",
-                listen(listener, self.direct_put, self.stop),
-            );
+            let serving = listen(listener, self.direct_put, self.stop);
+            let intake_stopper = intake_stopper.take();
+            tasks.spawn("firehose listener", async {
+                let ending = serving.await;
+                intake_stopper.inspect(|stopper| stopper.advance(Phase::Draining));
+                ending
+            });
         } else {
             drop((self.direct_put, self.stop));
         }
         let mut watch = Watch {
             stopper: self.stopper,
+            intake_stopper,
             shutdown: self.shutdown,
             wishes,
             metrics: self.metrics,
@@ -149,6 +154,8 @@ fn message(error: JoinError) -> Option<String> {
 
 struct Watch {
     stopper: Stopper,
+    /// Ours to use where no listener uses it when it ends.
+    intake_stopper: Option<Stopper>,
     shutdown: stop::Settings,
     wishes: mpsc::Receiver<Wish>,
     metrics: Metrics,
@@ -191,6 +198,9 @@ impl Watch {
         happened::daemon::draining(why, self.shutdown.deadline);
         self.deadline = Some(Instant::now() + self.shutdown.deadline);
         self.stopper.advance(Phase::Draining);
+        if let Some(intake_stopper) = &self.intake_stopper {
+            intake_stopper.advance(Phase::Draining);
+        }
     }
 
     fn note(&mut self, ending: &Ending) {

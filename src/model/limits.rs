@@ -33,6 +33,9 @@ pub const PLAIN_PUT_RECORDS_MAX: usize = 250_000;
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 /// Connections open at once on one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// File descriptors that connections leave to the log, its segments and the deliveries: 64 segments
+/// twice, and a connection for each of a few dozen deliveries.
+pub const DESCRIPTORS_RESERVED: u64 = 256;
 /// How long a client may take for its headers, its whole body, and between two requests.
 pub const REQUEST_HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(60);

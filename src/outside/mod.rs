@@ -4,6 +4,7 @@
 //! A test puts a world of its own behind each door (`tests/sim/`).
 
 mod clock;
+pub mod descriptors;
 mod dice;
 pub mod disk;
 pub mod http_client;

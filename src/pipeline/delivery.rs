@@ -35,6 +35,8 @@ pub struct Route {
     pub metrics: Metrics,
     pub mode: Mode,
     pub stop: Stop,
+    /// Draining once nobody can put any more: a drain that delivers is not over before.
+    pub intake_ended: Stop,
 }
 
 /// One cut, and where its records are read.

@@ -89,6 +89,7 @@ impl Pipeline {
     /// finished, with `Deliver` everything is. At `Halting` whatever is open is given up, safely.
     pub async fn run(mut self) -> Ended {
         let (mode, mut stop) = (self.route.mode, self.route.stop.clone());
+        let mut intake_ended = self.route.intake_ended.clone();
         self.resume().await;
         let mut phase = stop.phase();
         let mut seen = Seq::ZERO;
@@ -102,8 +103,10 @@ impl Pipeline {
             }
             let due = due.instant();
             self.route.progress.wakes_by(due);
+            let may_still_put = intake_ended.phase() < Phase::Draining;
             let event = tokio::select! {
                 biased;
+                () = intake_ended.reached(Phase::Draining), if may_still_put => Event::Due,
                 () = stop.reached(after(phase)), if phase < Phase::Halting => Event::Stop(stop.phase()),
                 Some(finished) = self.deliveries.join_next() => Event::Finished(finished),
                 tail = self.route.outlet.durable_tail_above(seen) => Event::Arrived(tail),
@@ -260,7 +263,10 @@ impl Pipeline {
         match (phase, mode) {
             (Phase::Running, _) => false,
             (Phase::Draining, Mode::Keep) => idle,
-            (Phase::Draining, Mode::Deliver) => idle && matches!(due, Due::Nothing),
+            (Phase::Draining, Mode::Deliver) => {
+                let nobody_puts = Phase::Draining <= self.route.intake_ended.phase();
+                nobody_puts && idle && matches!(due, Due::Nothing)
+            }
             (Phase::Halting, _) => true,
         }
     }

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::model::limits;
 use crate::outside::Surroundings;
+use crate::outside::descriptors;
 use crate::outside::stop::{Phase, Stop};
 use crate::server::deadline::{Patience, Watched};
 use crate::server::{Service, Settings, TlsError, tls};
@@ -54,6 +55,14 @@ pub enum BindError {
     },
 }
 
+/// The log and the deliveries must never go without a descriptor because of clients: they keep some
+/// for themselves, and what is left is shared by two listeners.
+fn connections_max() -> usize {
+    let spare = descriptors::raise_limit().saturating_sub(limits::DESCRIPTORS_RESERVED);
+    let share = usize::try_from(spare / 2).unwrap_or(usize::MAX);
+    share.clamp(1, limits::CONNECTIONS_MAX)
+}
+
 impl Listener {
     pub async fn bind(
         settings: &Settings,
@@ -75,7 +84,7 @@ impl Listener {
             socket,
             local_address,
             tls,
-            places: Arc::new(Semaphore::new(limits::CONNECTIONS_MAX)),
+            places: Arc::new(Semaphore::new(connections_max())),
         })
     }
 

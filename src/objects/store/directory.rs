@@ -63,6 +63,11 @@ impl Directory {
         match self.write_at(&place, object).await {
             Ok(stored) => Ok(stored),
             Err(refusal) => {
+                // Somebody may have removed folders that we remember: the next try makes them anew.
+                self.durable
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clear();
                 // What is half written only takes up room: a repeat begins anew. If this fails too,
                 // `clean` or that repeat removes it.
                 let partial = place.partial.clone();

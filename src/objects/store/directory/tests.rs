@@ -65,6 +65,18 @@ async fn check(root: &TempDir, object: &Object, code: &str, expected: &[&str]) {
 }
 
 #[tokio::test]
+async fn folders_that_somebody_removed_are_made_again() {
+    // From review: they were remembered as made, for good.
+    let root = TempDir::new().unwrap();
+    let directory = directory(root.path());
+    directory.put(&object("a/b/c", "one")).await.unwrap();
+    fs::remove_dir_all(root.path().join("a")).unwrap();
+    directory.put(&object("a/b/c", "two")).await.unwrap_err();
+    directory.put(&object("a/b/c", "two")).await.unwrap();
+    assert_eq!(files(root.path()), ["a/b/c=two"]);
+}
+
+#[tokio::test]
 async fn an_object_appears_whole_under_its_key_and_a_repeat_replaces_it() {
     let root = TempDir::new().unwrap();
     check(&root, &object("a/b/c", "one"), "ok", &["a/b/c=one"]).await;
