@@ -185,7 +185,7 @@ impl Delivery {
                         records: self.cut.records,
                         bytes: self.cut.bytes,
                     };
-                    let say = self.route.progress.not_logged(what);
+                    let say = self.route.progress.buffer_trouble(what);
                     happened::delivery::not_logged(self.batch(&size), what, &error, say);
                     let pause = BACKOFF.pause(failures, None, &mut self.dice);
                     failures = failures.saturating_add(1);

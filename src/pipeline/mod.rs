@@ -161,7 +161,7 @@ impl Pipeline {
                     self.start(cut);
                 }
                 Err(error @ LogError::Failed) => {
-                    let say = self.route.progress.not_logged("cut");
+                    let say = self.route.progress.buffer_trouble("cut");
                     happened::delivery::not_logged(self.batch(&candidate), "cut", &error, say);
                     self.unsure = Some((candidate, plan, reason));
                     self.pause();
@@ -197,6 +197,10 @@ impl Pipeline {
             }
             Ok(None) => Err(Due::Nothing),
             Err(error) => {
+                if let ReadError::Disk(_) = error {
+                    let say = self.route.progress.buffer_trouble("read");
+                    happened::delivery::unreadable(&self.facts.name, &error, say);
+                }
                 if let ReadError::Damaged(stretch) = error {
                     happened::delivery::damaged(&self.facts.name, stretch);
                     // B5: what cannot be read is brought to rest, and the rest goes on. When even

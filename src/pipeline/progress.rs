@@ -60,8 +60,9 @@ impl Progress {
         marks.repetition.say(code, now)
     }
 
-    /// The log did not take an entry. Answers whether the log lines should hear of it.
-    pub fn not_logged(&self, what: &str) -> Say {
+    /// The buffer did not take an entry, or did not give a record. Answers whether the log should
+    /// hear of it.
+    pub fn buffer_trouble(&self, what: &str) -> Say {
         self.marks().log_repetition.say(what, Instant::now())
     }
 

@@ -141,6 +141,17 @@ pub fn not_logged(batch: Batch<'_>, what: &str, error: &(dyn Error + 'static), s
     }
 }
 
+/// The disk does not give back what it was given; it is asked again. The same is told once a minute.
+pub fn unreadable(stream: &StreamName, error: &(dyn Error + 'static), say: Say) {
+    let error = Chain(error);
+    match say {
+        Say::Aloud { kept_back } => error!(
+            %stream, %error, kept_back, "records cannot be read from the log; they are tried again"
+        ),
+        Say::Quietly => debug!(%stream, %error, "records cannot be read from the log, again"),
+    }
+}
+
 /// Leftovers of earlier lives could not be removed. They cost space and harm nobody.
 pub fn leftovers_stay(stream: &StreamName, error: &(dyn Error + 'static)) {
     warn!(%stream, error = %Chain(error), "leftovers of an earlier life could not be removed");
