@@ -1,7 +1,6 @@
 //! From settings to a daemon that is ready to run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::admin::{Admin, Watched};
@@ -10,8 +9,8 @@ use crate::config::{self, Settings};
 use crate::model::StreamName;
 use crate::objects::Room;
 use crate::objects::store::{self, Stores};
-use crate::outside::disk::Disk;
-use crate::outside::http_client::{self, HttpClient};
+use crate::outside::disk;
+use crate::outside::http_client;
 use crate::outside::stop::{self, Stop, Stopper};
 use crate::outside::{Clock, Dice};
 use crate::pipeline::progress::Progress;
@@ -25,18 +24,12 @@ use crate::telemetry::Metrics;
 /// gives a world of its own.
 pub struct Doors {
     /// A disk rooted at a path.
-    pub disk: Box<OpenDisk>,
-    pub http: Box<OpenHttp>,
+    pub disk: Box<disk::Open>,
+    pub http: Box<http_client::Open>,
     pub clock: Clock,
     pub dice: Dice,
     pub metrics: Metrics,
 }
-
-type OpenDisk = dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync;
-
-type OpenHttp = dyn Fn(&http_client::Settings) -> Result<Arc<dyn HttpClient>, http_client::OpenError>
-    + Send
-    + Sync;
 
 /// Open, and not yet running.
 pub struct Daemon {

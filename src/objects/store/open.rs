@@ -1,6 +1,5 @@
 //! From settings to stores, with everything that two stores of one place share.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::Directory;
@@ -8,24 +7,19 @@ use super::s3::S3;
 use super::{Place, Store};
 use crate::aws::{self, Connection, Profile};
 use crate::objects::room::Room;
-use crate::outside::disk::Disk;
+use crate::outside::disk;
 use crate::outside::http_client::{self, HttpClient};
 use crate::outside::{Clock, Dice};
 
 /// The doors that stores go through. A test gives a world of its own.
 pub struct Doors {
     /// A disk rooted at a path.
-    pub disk: Box<OpenDisk>,
-    pub http: Box<OpenHttp>,
+    pub disk: Box<disk::Open>,
+    pub http: Box<http_client::Open>,
     pub clock: Clock,
     pub dice: Dice,
     pub room: Room,
 }
-
-type OpenDisk = dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync;
-type OpenHttp = dyn Fn(&http_client::Settings) -> Result<Arc<dyn HttpClient>, http_client::OpenError>
-    + Send
-    + Sync;
 
 /// Opens stores, and lets those of one profile share its connections and credentials.
 pub struct Stores {

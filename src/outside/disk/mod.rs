@@ -32,6 +32,9 @@ pub trait Disk: Send + Sync {
     fn waits(&self) -> bool;
 }
 
+/// Gives a disk rooted at a path.
+pub type Open = dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync;
+
 pub trait DiskFile: Send + Sync {
     /// Fills `buffer` or fails: `UnexpectedEof` past the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;

@@ -66,6 +66,9 @@ impl SendError {
     }
 }
 
+/// Gives a client with these settings.
+pub type Open = dyn Fn(&Settings) -> Result<Arc<dyn HttpClient>, OpenError> + Send + Sync;
+
 pub trait HttpClient: Send + Sync {
     /// One request, one answer, its body whole (all answers that we read are small; a larger one
     /// than `answer_bytes_max` is `Broken`).
