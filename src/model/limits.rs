@@ -24,6 +24,9 @@ pub const FIREHOSE_BUFFER_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
 pub const FIREHOSE_PREFIX_CHARACTERS_MAX: usize = 1024;
 pub const FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX: usize = 512;
 
+/// What a failed line says of the reason (Firehose: an HTTP endpoint's `errorMessage`).
+pub const FAILURE_MESSAGE_CHARACTERS_MAX: usize = 8_192;
+
 /// A whole request body: 4 MiB of data in base64 is 5.6 MB; the rest is room for JSON around 500
 /// records and for clients that escape every slash.
 pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;

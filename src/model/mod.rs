@@ -5,6 +5,7 @@
 mod body;
 mod byte_size;
 mod description;
+mod failure;
 pub mod limits;
 mod name;
 mod record_id;
@@ -16,6 +17,7 @@ mod time;
 pub use body::{Body, BodyError, Chunks};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use description::{BufferingHints, Compression, DestinationDescription, StreamDescription};
+pub use failure::Failure;
 pub use name::{DirectoryId, StreamName, StreamNameError};
 pub use record_id::{RECORD_ID_CHARACTERS, RecordId};
 pub use records::{Records, RecordsBuilder};
