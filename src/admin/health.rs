@@ -18,11 +18,21 @@ const WAKE_LATE_MAX: Duration = Duration::from_secs(60);
 /// this one no answer will ever be noticed.
 const ATTEMPT_MAX: Duration = Duration::from_secs(30 * 60);
 
+/// How long one group commit may take: a disk in bad trouble, which the kernel asks again and again,
+/// needs some ten seconds.
+const COMMIT_MAX: Duration = Duration::from_secs(60);
+/// How long the listener may fail to take connections; one that is well says so every ten seconds.
+const LISTENER_MAX: Duration = Duration::from_secs(60);
+
 /// What was seen in one look.
 #[derive(Debug)]
 pub struct Observed<'a> {
     pub phase: Phase,
     pub log: buffer::Health,
+    /// How long the group commit under way has taken.
+    pub commit: Option<Duration>,
+    /// How long the listener for puts has taken no connection, though it could have.
+    pub listener: Option<Duration>,
     pub pipelines: &'a BTreeMap<StreamName, Progress>,
 }
 
@@ -36,8 +46,10 @@ impl Observed<'_> {
             buffer::Health::Good | buffer::Health::Full => {}
             buffer::Health::Failed => reasons.push(LOG_FAILED.to_owned()),
         }
+        reasons.extend(self.commit_hangs());
         // What drains is not asked to wake any more, and has a deadline anyway.
         if self.phase == Phase::Running {
+            reasons.extend(self.listener_hangs());
             for (stream, progress) in self.pipelines {
                 reasons.extend(stuck(stream, progress));
             }
@@ -56,21 +68,39 @@ impl Observed<'_> {
             buffer::Health::Full => reasons.push("the log is full: puts are refused".to_owned()),
             buffer::Health::Failed => reasons.push(LOG_FAILED.to_owned()),
         }
+        reasons.extend(self.commit_hangs());
         reasons
     }
+
+    fn commit_hangs(&self) -> Option<String> {
+        let seconds = longer(self.commit, COMMIT_MAX)?.as_secs();
+        Some(format!(
+            "the disk has not answered for {seconds} s: puts wait; see the kernel's log for the device"
+        ))
+    }
+
+    fn listener_hangs(&self) -> Option<String> {
+        let seconds = longer(self.listener, LISTENER_MAX)?.as_secs();
+        Some(format!(
+            "no connection for puts could be taken for {seconds} s; the log says why"
+        ))
+    }
+}
+
+fn longer(duration: Option<Duration>, max: Duration) -> Option<Duration> {
+    duration.filter(|duration| max < *duration)
 }
 
 const LOG_FAILED: &str = "the disk failed: nothing is taken until a restart on a disk that works";
 
 fn stuck(stream: &StreamName, progress: &Progress) -> Option<String> {
-    let too_long = |duration: Option<Duration>, max| duration.filter(|duration| max < *duration);
-    if let Some(overdue) = too_long(progress.overdue(), WAKE_LATE_MAX) {
+    if let Some(overdue) = longer(progress.overdue(), WAKE_LATE_MAX) {
         let seconds = overdue.as_secs();
         return Some(format!(
             "stream `{stream}` should have moved {seconds} s ago"
         ));
     }
-    let attempt = too_long(progress.longest_attempt(), ATTEMPT_MAX)?;
+    let attempt = longer(progress.longest_attempt(), ATTEMPT_MAX)?;
     let seconds = attempt.as_secs();
     Some(format!(
         "stream `{stream}` has heard nothing of a delivery for {seconds} s"
@@ -92,8 +122,15 @@ mod tests {
         let observed = Observed {
             phase,
             log,
+            commit: None,
+            listener: None,
             pipelines: &pipelines,
         };
+        check_observed(&observed, expected);
+    }
+
+    #[track_caller]
+    fn check_observed(observed: &Observed<'_>, expected: Expect) {
         let told = |yes: &str, reasons: Reasons| match reasons.is_empty() {
             true => yes.to_owned(),
             false => format!("not {yes} ({})", reasons.join("; ")),
@@ -212,5 +249,63 @@ mod tests {
                 "not healthy (stream `clicks` has heard nothing of a delivery for 1801 s), ready"
             ],
         );
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_for_a_minute_is_a_reason_even_while_draining() {
+        for (phase, seconds, expected) in [
+            (Phase::Running, 60, expect!["healthy, ready"]),
+            (
+                Phase::Running,
+                61,
+                expect![
+                    "not healthy (the disk has not answered for 61 s: puts wait; see the kernel's log for the device), not ready (the disk has not answered for 61 s: puts wait; see the kernel's log for the device)"
+                ],
+            ),
+            (
+                Phase::Draining,
+                61,
+                expect![
+                    "not healthy (the disk has not answered for 61 s: puts wait; see the kernel's log for the device), not ready (the daemon is stopping; the disk has not answered for 61 s: puts wait; see the kernel's log for the device)"
+                ],
+            ),
+        ] {
+            let observed = Observed {
+                phase,
+                log: Health::Good,
+                commit: Some(Duration::from_secs(seconds)),
+                listener: None,
+                pipelines: &BTreeMap::new(),
+            };
+            check_observed(&observed, expected);
+        }
+    }
+
+    #[test]
+    fn a_listener_that_takes_nobody_for_a_minute_is_a_reason_unless_it_is_closed() {
+        for (phase, seconds, expected) in [
+            (Phase::Running, 60, expect!["healthy, ready"]),
+            (
+                Phase::Running,
+                61,
+                expect![
+                    "not healthy (no connection for puts could be taken for 61 s; the log says why), ready"
+                ],
+            ),
+            (
+                Phase::Draining,
+                61,
+                expect!["healthy, not ready (the daemon is stopping)"],
+            ),
+        ] {
+            let observed = Observed {
+                phase,
+                log: Health::Good,
+                commit: None,
+                listener: Some(Duration::from_secs(seconds)),
+                pipelines: &BTreeMap::new(),
+            };
+            check_observed(&observed, expected);
+        }
     }
 }

@@ -25,7 +25,7 @@ use crate::buffer;
 use crate::model::{Secret, StreamName};
 use crate::outside::stop::Stop;
 use crate::pipeline::progress::Progress;
-use crate::server::{Request, Response, Service};
+use crate::server::{Pulse, Request, Response, Service};
 use crate::telemetry::Metrics;
 use health::{Observed, Reasons};
 use page::Page;
@@ -35,6 +35,8 @@ pub struct Watched {
     pub status: buffer::Status,
     pub stop: Stop,
     pub pipelines: BTreeMap<StreamName, Progress>,
+    /// Of the listener for puts. When our own is stuck, nobody is answered, which is an answer.
+    pub listener: Pulse,
 }
 
 pub struct Admin {
@@ -98,6 +100,8 @@ impl Admin {
         Observed {
             phase: self.watched.stop.phase(),
             log: self.watched.status.health(),
+            commit: self.watched.status.committing_for(),
+            listener: self.watched.listener.silent_for(),
             pipelines: &self.watched.pipelines,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::control::{OpenCut, Settlement};
 use super::entry::{Answer, Effect, Entry};
@@ -43,10 +44,14 @@ impl Committer {
             tokio::select! {
                 biased;
                 waited = taker.0.wait() => match waited {
-                    Waited::Requests => writer = off_thread(&shared.disk, move || {
-                        commit(&mut writer);
-                        writer
-                    }).await,
+                    Waited::Requests => {
+                        shared.inner().committing_since = Some(Instant::now());
+                        writer = off_thread(&shared.disk, move || {
+                            commit(&mut writer);
+                            writer
+                        }).await;
+                        shared.inner().committing_since = None;
+                    }
                     Waited::Closed => break,
                 },
                 Some(grown) = growing.join_next() => match grown {

@@ -234,6 +234,7 @@ fn share(recovered: Recovered, pool: Pool, geometry: Geometry, outside: Outside)
             files,
             current: None,
             health: Health::Good,
+            committing_since: None,
         }),
         disk: outside.disk,
         clock: outside.clock,

@@ -42,6 +42,8 @@ pub struct Inner {
     /// The segment that is being written; `end` is its durable end.
     pub current: Option<(u64, Sealed)>,
     pub health: Health,
+    /// The group commit under way: a disk may never answer.
+    pub committing_since: Option<Instant>,
 }
 
 pub struct SegmentFile {

@@ -50,6 +50,12 @@ impl Status {
         self.0.inner().health
     }
 
+    /// How long the group commit that is under way has taken; `None` while there is none.
+    pub fn committing_for(&self) -> Option<Duration> {
+        let since = self.0.inner().committing_since?;
+        Some(since.elapsed())
+    }
+
     /// Of every stream in the log, configured or not.
     pub fn totals(&self) -> BTreeMap<StreamName, Totals> {
         let inner = self.0.inner();

@@ -15,7 +15,7 @@ use crate::outside::stop::{self, Stop, Stopper};
 use crate::outside::{Clock, Dice};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::{Pipeline, Route};
-use crate::server::Producers;
+use crate::server::{Producers, Pulse};
 use crate::sink;
 use crate::source::direct_put::{self, DirectPut};
 use crate::telemetry::Metrics;
@@ -43,6 +43,8 @@ pub struct Daemon {
     pub(super) stop: Stop,
     /// Told once nobody can put any more.
     pub(super) intake_stopper: Stopper,
+    /// Of the listener for puts.
+    pub(super) pulse: Pulse,
     pub(super) metrics: Metrics,
 }
 
@@ -89,10 +91,12 @@ impl Daemon {
             let handles = handles.expect("the log opens every stream that it is told of");
             parts.add(stream, handles).await?;
         }
+        let pulse = Pulse::default();
         let watched = Watched {
             status: opened.status.clone(),
             stop: stop.clone(),
             pipelines: parts.progress,
+            listener: pulse.clone(),
         };
         let token = settings.listen.admin_token.clone();
         let identity = direct_put::Settings {
@@ -116,6 +120,7 @@ impl Daemon {
             stopper,
             stop,
             intake_stopper,
+            pulse,
             metrics,
         })
     }

@@ -11,12 +11,14 @@ use tokio::time::{Duration, Instant, sleep_until};
 use crate::daemon::Daemon;
 use crate::outside::stop::{self, Mode, Phase, Stopper};
 use crate::pipeline::Ended;
-use crate::server::{Listener, Service};
+use crate::server::{Listener, Pulse, Service};
 use crate::telemetry::{Metrics, happened};
 
 /// How long the log may take for its last word after everything else is gone. What it does not say
 /// the next life finds out.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// How long a task may take to heed `Halting`. One that waits for a disk that hangs never does.
+const HEED_MAX: Duration = Duration::from_secs(1);
 
 /// Somebody wants us to stop; twice means at once.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,10 @@ impl Daemon {
         // Health can be asked for until the very end.
         let (admin_stopper, admin_stop) = stop::channel();
         if let Some(listener) = sockets.admin {
-            background.spawn("admin listener", listen(listener, self.admin, admin_stop));
+            background.spawn(
+                "admin listener",
+                listen(listener, self.admin, admin_stop, Pulse::default()),
+            );
         }
         for (stream, pipeline) in self.pipelines {
             let name = format!("pipeline of stream `{stream}`");
@@ -64,7 +69,7 @@ impl Daemon {
         }
         let mut intake_stopper = Some(self.intake_stopper);
         if let Some(listener) = sockets.firehose {
-            let serving = listen(listener, self.direct_put, self.stop);
+            let serving = listen(listener, self.direct_put, self.stop, self.pulse);
             let intake_stopper = intake_stopper.take();
             tasks.spawn("firehose listener", async {
                 let ending = serving.await;
@@ -97,8 +102,13 @@ impl Daemon {
     }
 }
 
-async fn listen(listener: Listener, service: Arc<dyn Service>, stop: stop::Stop) -> Ending {
-    listener.serve(service, stop).await;
+async fn listen(
+    listener: Listener,
+    service: Arc<dyn Service>,
+    stop: stop::Stop,
+    pulse: Pulse,
+) -> Ending {
+    listener.serve(service, stop, pulse).await;
     Ending::Done
 }
 
@@ -186,8 +196,14 @@ impl Watch {
                     Some(Err(panic)) => self.panicked(&panic),
                 },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    if self.stopper.phase() == Phase::Halting {
+                        happened::daemon::halting("a task does not end");
+                        self.left();
+                        tasks.set.shutdown().await;
+                        return;
+                    }
                     happened::daemon::halting("the deadline has passed");
-                    self.deadline = None;
+                    self.deadline = Some(Instant::now() + HEED_MAX);
                     self.stopper.advance(Phase::Halting);
                 }
             }
@@ -206,11 +222,14 @@ impl Watch {
     fn note(&mut self, ending: &Ending) {
         match ending {
             Ending::Done | Ending::Pipeline(Ended::Empty) => {}
-            Ending::Pipeline(Ended::Left) => {
-                if self.shutdown.mode == Mode::Deliver && self.outcome == Outcome::Stopped {
-                    self.outcome = Outcome::LeftUndelivered;
-                }
-            }
+            Ending::Pipeline(Ended::Left) => self.left(),
+        }
+    }
+
+    /// Something stays in the log, or may.
+    fn left(&mut self) {
+        if self.shutdown.mode == Mode::Deliver && self.outcome == Outcome::Stopped {
+            self.outcome = Outcome::LeftUndelivered;
         }
     }
 

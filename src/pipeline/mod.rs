@@ -94,6 +94,7 @@ impl Pipeline {
         let mut phase = stop.phase();
         let mut seen = Seq::ZERO;
         loop {
+            self.route.progress.awake();
             let due = match (phase, mode) {
                 (Phase::Running, _) | (Phase::Draining, Mode::Deliver) => self.cut(phase).await,
                 (Phase::Draining, Mode::Keep) | (Phase::Halting, _) => Due::Nothing,

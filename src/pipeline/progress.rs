@@ -37,6 +37,12 @@ pub struct Refusal {
 }
 
 impl Progress {
+    /// To be said each time before the pipeline does what is due, which takes it no time worth
+    /// naming, unless a disk hangs.
+    pub fn awake(&self) {
+        self.wakes_by(Some(Instant::now()));
+    }
+
     /// To be said each time before the pipeline waits: when it will look again by itself. `None`
     /// while only an event can give it work.
     pub fn wakes_by(&self, instant: Option<Instant>) {

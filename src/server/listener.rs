@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::model::limits;
@@ -22,7 +22,7 @@ use crate::outside::Surroundings;
 use crate::outside::descriptors;
 use crate::outside::stop::{Phase, Stop};
 use crate::server::deadline::{Patience, Watched};
-use crate::server::{Service, Settings, TlsError, tls};
+use crate::server::{Pulse, Service, Settings, TlsError, tls};
 use crate::telemetry::happened;
 
 /// A bound socket that nobody serves yet.
@@ -95,8 +95,10 @@ impl Listener {
 
     /// Serves until `stop` says Draining, then lets what is under way be answered, and returns when
     /// the last connection is closed; at Halting those that are left are dropped.
-    pub async fn serve(self, service: Arc<dyn Service>, mut stop: Stop) {
+    /// `pulse` beats meanwhile, unless accepting fails again and again.
+    pub async fn serve(self, service: Arc<dyn Service>, mut stop: Stop, pulse: Pulse) {
         let mut connections = JoinSet::new();
+        pulse.beat();
         loop {
             let next = async {
                 let place = self.places.clone().acquire_owned().await;
@@ -110,9 +112,15 @@ impl Listener {
                     continue;
                 }
                 next = next => next,
+                // Nobody came, or all places are taken, which no restart would mend.
+                () = sleep_until(pulse.due()) => {
+                    pulse.beat();
+                    continue;
+                }
             };
             match accepted {
                 Ok((socket, _)) => {
+                    pulse.beat();
                     let tls = self.tls.clone();
                     let (service, stop) = (service.clone(), stop.clone());
                     connections.spawn(async move {
@@ -128,6 +136,7 @@ impl Listener {
             }
         }
         drop(self.socket);
+        pulse.stop();
         while let Some(ended) = connections.join_next().await {
             resume_panic(ended);
         }

@@ -11,6 +11,7 @@ pub mod body;
 mod deadline;
 mod listener;
 mod producers;
+mod pulse;
 pub mod sigv4;
 mod tls;
 
@@ -26,6 +27,7 @@ use http_body_util::{BodyExt, Full};
 pub use body::Budget;
 pub use listener::{BindError, Listener};
 pub use producers::{Caller, Identity, Producer, Producers, StreamPattern};
+pub use pulse::Pulse;
 pub use tls::TlsError;
 
 /// One listener.

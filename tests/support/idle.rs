@@ -11,6 +11,7 @@ use standpipe::outside::disk::RealDisk;
 use standpipe::outside::stop::{self, Stopper};
 use standpipe::outside::{Clock, Dice};
 use standpipe::pipeline::progress::Progress;
+use standpipe::server::Pulse;
 use standpipe::telemetry::{Metrics, happened};
 use tempfile::TempDir;
 
@@ -45,6 +46,7 @@ pub fn daemon(token: Option<&str>) -> Idle {
         status: log.status.clone(),
         stop,
         pipelines: BTreeMap::from_iter(streams.iter().map(progress)),
+        listener: Pulse::default(),
     };
     Idle {
         admin: Admin::new(watched, metrics, token.map(Secret::new)),

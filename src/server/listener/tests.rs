@@ -71,7 +71,7 @@ fn run(listener: Listener, budget: Budget) -> Running {
     Running {
         address,
         stopper,
-        serving: tokio::spawn(listener.serve(service, stop)),
+        serving: tokio::spawn(listener.serve(service, stop, Pulse::default())),
         seen,
     }
 }
