@@ -2,15 +2,34 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::outside::Dice;
 
-/// Exponential back-off with full jitter: the n-th pause is anything up to `base × 2ⁿ`, but never
-/// more than `cap`, and never less than what the other side asked for.
+/// Exponential back-off: the n-th pause is `base × 2ⁿ`, spread by chance, but never more than `cap`,
+/// and never less than what the other side asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     pub base: Duration,
     pub cap: Duration,
+    pub jitter: Jitter,
 }
+
+/// How pauses are spread, so that those who failed together do not come back together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    /// Anything from nothing to the whole pause: kindest to a server in trouble.
+    Full,
+    /// So many parts of a hundred, up or down.
+    Around { percent: u64 },
+}
+
+/// Firehose's own, towards HTTP endpoints and Splunk: a second, doubled, ± 15 %, up to two minutes.
+pub const FIREHOSE_BACKOFF: Backoff = Backoff {
+    base: Duration::from_secs(1),
+    cap: Duration::from_secs(120),
+    jitter: Jitter::Around { percent: 15 },
+};
 
 impl Backoff {
     /// The pause before attempt `failures + 1`. `at_least` is the other side's `Retry-After`, taken
@@ -21,18 +40,64 @@ impl Backoff {
             .saturating_mul(1 << failures.min(20))
             .min(self.cap);
         let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX - 1);
-        let jittered = Duration::from_micros(dice.below(micros + 1));
-        jittered.max(at_least.unwrap_or(Duration::ZERO).min(self.cap))
+        let jittered = match self.jitter {
+            Jitter::Full => dice.below(micros + 1),
+            Jitter::Around { percent } => {
+                let most = micros / 100 * percent;
+                micros - most + dice.below(2 * most + 1)
+            }
+        };
+        let asked = at_least.unwrap_or(Duration::ZERO);
+        Duration::from_micros(jittered).max(asked).min(self.cap)
+    }
+}
+
+/// Firehose's retry duration: how long a request is tried again, counted from its first failure and
+/// not from its first attempt. An attempt under way when it ends is still awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryDuration {
+    lasts: Duration,
+    failed_first: Option<Instant>,
+}
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    After(Duration),
+    GiveUp,
+}
+
+impl RetryDuration {
+    /// With zero there is one attempt.
+    pub fn new(lasts: Duration) -> RetryDuration {
+        RetryDuration {
+            lasts,
+            failed_first: None,
+        }
+    }
+
+    /// An attempt failed at `now`, and the next one would follow after `pause`: or sooner, for the
+    /// last one begins no later than when the time is over.
+    pub fn failed(&mut self, now: Instant, pause: Duration) -> Retry {
+        let failed_first = *self.failed_first.get_or_insert(now);
+        let passed = now.saturating_duration_since(failed_first);
+        match self.lasts.saturating_sub(passed) {
+            Duration::ZERO => Retry::GiveUp,
+            left => Retry::After(pause.min(left)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use expect_test::{Expect, expect};
+
     use super::*;
 
     const BACKOFF: Backoff = Backoff {
         base: Duration::from_millis(100),
         cap: Duration::from_secs(60),
+        jitter: Jitter::Full,
     };
 
     #[test]
@@ -61,5 +126,57 @@ mod tests {
         let mut asked = |seconds| BACKOFF.pause(0, Some(Duration::from_secs(seconds)), &mut dice);
         assert_eq!(asked(7), Duration::from_secs(7));
         assert_eq!(asked(86_400), BACKOFF.cap);
+    }
+
+    #[test]
+    fn firehoses_pauses_keep_within_fifteen_percent_and_two_minutes() {
+        let mut dice = Dice::seeded(1);
+        for (failures, least, most) in [
+            (0, 850, 1_150),
+            (1, 1_700, 2_300),
+            (6, 54_400, 73_600),
+            (7, 102_000, 120_000),
+            (1_000, 102_000, 120_000),
+        ] {
+            let pauses = (0..200).map(|_| FIREHOSE_BACKOFF.pause(failures, None, &mut dice));
+            let mut pauses: Vec<_> = pauses.collect();
+            pauses.sort();
+            let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+            assert!(least <= pauses[0] && pauses[199] <= most, "{pauses:?}");
+            let spread = pauses[199] - pauses[0];
+            assert!((most - least) * 3 / 4 < spread, "{pauses:?}");
+        }
+    }
+
+    /// Each step is when an attempt failed and the pause that the back-off wants; the answer is how
+    /// long to wait.
+    #[track_caller]
+    fn check(lasts: u64, steps: &[(u64, u64)], expected: Expect) {
+        let start = Instant::now();
+        let mut duration = RetryDuration::new(Duration::from_secs(lasts));
+        let told = steps.iter().map(|(at, pause)| {
+            let now = start + Duration::from_secs(*at);
+            match duration.failed(now, Duration::from_secs(*pause)) {
+                Retry::After(pause) => pause.as_secs().to_string(),
+                Retry::GiveUp => "give up".to_owned(),
+            }
+        });
+        expected.assert_eq(&told.collect::<Vec<_>>().join(", "));
+    }
+
+    #[tokio::test]
+    async fn the_retry_duration_is_counted_from_the_first_failure() {
+        // The first attempt took its whole three minutes, and does not count.
+        check(300, &[(180, 1), (362, 2), (479, 4)], expect!["1, 2, 1"]);
+        check(300, &[(180, 1), (480, 2)], expect!["1, give up"]);
+        check(300, &[(0, 1), (299, 120)], expect!["1, 1"]);
+        // In flight when the time ended, and awaited for its own three minutes.
+        check(300, &[(0, 1), (479, 120)], expect!["1, give up"]);
+    }
+
+    #[tokio::test]
+    async fn a_retry_duration_of_zero_is_one_attempt() {
+        check(0, &[(0, 1)], expect!["give up"]);
+        check(1, &[(0, 1), (1, 2)], expect!["1, give up"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase, Stop};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::reading::{Reading, Size};
-use crate::retry::Backoff;
+use crate::retry::{Backoff, Jitter};
 use crate::sink::{Batch, Plan, Receipt, Sink};
 use crate::telemetry::{Metrics, happened};
 
@@ -24,6 +24,7 @@ use crate::telemetry::{Metrics, happened};
 pub const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(500),
     cap: Duration::from_secs(60),
+    jitter: Jitter::Full,
 };
 
 /// What all deliveries of a stream share.

@@ -3,7 +3,9 @@
 //! A sink is asked twice: once for its `plan`, when the batch is cut, and then to `deliver` what the
 //! plan says, as often as it takes. It knows nothing of the buffer.
 
+pub mod endpoint;
 pub mod objects;
+pub mod parts;
 
 use futures_util::future::BoxFuture;
 

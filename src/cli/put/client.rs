@@ -18,11 +18,12 @@ use crate::aws::Connection;
 use crate::model::StreamName;
 use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, retry_after};
 use crate::outside::{Clock, Dice};
-use crate::retry::Backoff;
+use crate::retry::{Backoff, Jitter};
 
 const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(200),
     cap: Duration::from_secs(20),
+    jitter: Jitter::Full,
 };
 /// Attempts in a row that bring nothing forward: about a minute and a half.
 const FAILURES_MAX: u32 = 10;

@@ -16,13 +16,14 @@ use super::{CONTENT_TYPE, Object, Refusal, S3, Stored, content_encoding};
 use crate::aws::Checksums;
 use crate::model::limits;
 use crate::objects::compress::Parts;
-use crate::retry::Backoff;
+use crate::retry::{Backoff, Jitter};
 
 /// Within one delivery; the pipeline tries the whole batch again for as long as it takes.
 const ATTEMPTS_MAX: u32 = 4;
 const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(250),
     cap: Duration::from_secs(10),
+    jitter: Jitter::Full,
 };
 /// Pages of a thousand uploads under one key: more than we could ever leave behind.
 const PAGES_MAX: usize = 10;

@@ -1,0 +1,118 @@
+//! A sink that takes requests of bounded size instead of whole objects.
+//!
+//! A batch for it is split into parts (`parts`), and each part is one request, which is tried until
+//! it is taken, refused for good, or its retry duration is over (D5). The endpoint knows how one
+//! request goes and what each answer means; how often it is tried is the pipeline's part.
+
+use std::error::Error;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use super::parts::RequestLimits;
+use super::{BatchFacts, Plan, Receipt};
+use crate::model::{Failure, Records, Timestamp};
+use crate::objects::Refusal;
+
+pub trait Endpoint: Send + Sync {
+    fn plan(&self, facts: &BatchFacts) -> Plan;
+
+    /// What a plan, perhaps of an earlier life, says of its requests.
+    fn terms(&self, plan: &Plan) -> Result<Terms, Refusal>;
+
+    /// One attempt. It has a deadline of its own. Cancelling it is a crash: the request may have
+    /// arrived, and is sent again under the same id.
+    fn send<'a>(
+        &'a self,
+        request: &'a EndpointRequest,
+    ) -> BoxFuture<'a, Result<Receipt, Rejection>>;
+}
+
+/// What a plan says of its requests: a repeat uses it, never today's settings (D3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub limits: RequestLimits,
+    pub retry_duration: Duration,
+    pub failures: FailureKind,
+}
+
+/// Under which name, and in which shape, failures go to the failed output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    HttpEndpoint,
+    Splunk,
+}
+
+impl FailureKind {
+    /// Firehose's error output type, which is also the folder.
+    pub fn error_output_type(self) -> &'static str {
+        match self {
+            FailureKind::HttpEndpoint => "http-endpoint-failed",
+            FailureKind::Splunk => "splunk-failed",
+        }
+    }
+}
+
+/// One part of a batch on its way.
+#[derive(Clone, Debug)]
+pub struct EndpointRequest {
+    pub plan: Plan,
+    /// The same each time the part is sent (D5).
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub records: Records,
+}
+
+/// Why a request is not (known to be) taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Rejection {
+    /// Firehose's: `HttpEndpoint.DestinationException`, `Splunk.AckTimeout`.
+    pub code: String,
+    /// What this layer failed to do, and what an operator can do about it.
+    pub what: String,
+    /// As the failed output will say it.
+    pub message: String,
+    pub next: Next,
+    /// What the other side asked for.
+    pub retry_after: Option<Duration>,
+    /// Waiting alone will not help.
+    pub needs_operator: bool,
+    #[source]
+    pub cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What to do with the records of a rejected request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send the same again, within the retry duration.
+    Retry,
+    /// No attempt will help: they go to the failed output.
+    Never,
+    /// The request is too large, or spoilt somewhere: send each half. One record alone is filed.
+    Halve,
+    /// The n-th record, from 0, spoils it: file that one and send the rest.
+    Without(usize),
+}
+
+impl Rejection {
+    pub fn failure(&self, attempts: u32, ended: Timestamp) -> Failure {
+        Failure::new(&self.code, &self.message, attempts, ended)
+    }
+}
+
+/// A plan that cannot be read holds its batch.
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Rejection {
+        Rejection {
+            code: refusal.code,
+            message: refusal.what.clone(),
+            what: refusal.what,
+            next: Next::Retry,
+            retry_after: refusal.retry_after,
+            needs_operator: refusal.needs_operator,
+            cause: refusal.cause,
+        }
+    }
+}
