@@ -1,13 +1,14 @@
 //! The log on a real disk: what a daemon does with it in one life after another, and every data
 //! directory that it must refuse.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use standpipe::buffer::{
-    self, AppendError, Handles, OpenError, Opened, Settings, Settled, StreamSpec,
+    self, AppendError, Chunk, Handles, OpenError, Opened, Settings, Settled, Shape, StreamSpec,
 };
 use standpipe::model::{ByteSize, Records, RecordsBuilder, Seq, SeqRange};
 use standpipe::outside::disk::RealDisk;
@@ -26,6 +27,7 @@ fn spec(name: &str, fingerprint: u64) -> StreamSpec {
     StreamSpec {
         name: name.parse().unwrap(),
         fingerprint,
+        readers: BTreeSet::new(),
     }
 }
 
@@ -67,7 +69,12 @@ async fn texts(handles: &Handles, wanted: SeqRange) -> Vec<String> {
     let mut texts = Vec::new();
     let mut at = wanted.start();
     while let Some(rest) = SeqRange::between(at, wanted.end()) {
-        let Some((start, records)) = handles.outlet.extents().read(rest).await.unwrap() else {
+        let Some(Chunk {
+            first: start,
+            records,
+            ..
+        }) = handles.outlet.extents().read(rest).await.unwrap()
+        else {
             break;
         };
         texts.extend(
@@ -106,7 +113,7 @@ async fn records_survive_a_restart_and_settle_once() {
     assert_eq!((candidate.range, candidate.bytes), (range(0, 2), 3));
     let cut = handles
         .outlet
-        .cut(&candidate, b"plan".to_vec())
+        .cut(&candidate, b"plan".to_vec(), Shape::Whole)
         .await
         .unwrap();
     stop(handles, committer, status).await;
@@ -116,7 +123,7 @@ async fn records_survive_a_restart_and_settle_once() {
     assert_eq!(texts(&handles, range(0, 3)).await, ["a", "bb", "ccc"]);
     handles
         .outlet
-        .settle(cut.id, Settled::Delivered)
+        .settle(cut.id, Settled::Delivered { failed: 0 })
         .await
         .unwrap();
     let waiting = handles.outlet.waiting();
@@ -165,10 +172,14 @@ async fn b7_a_full_log_refuses_puts_until_something_is_delivered() {
         40 < candidate.range.count(),
         "half the log's megabyte at least: {candidate:?}"
     );
-    let cut = handles.outlet.cut(&candidate, Vec::new()).await.unwrap();
+    let cut = handles
+        .outlet
+        .cut(&candidate, Vec::new(), Shape::Whole)
+        .await
+        .unwrap();
     handles
         .outlet
-        .settle(cut.id, Settled::Delivered)
+        .settle(cut.id, Settled::Delivered { failed: 0 })
         .await
         .unwrap();
     // From review: health is asked by balancers that send no put before it is good again.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use disk::{Faults, SimDisk};
 use standpipe::buffer::{
     self, Cut, Handles, Health, Intake, LogError, Opened, Outlet, ReadError, Settings, Settled,
-    Status, StreamSpec,
+    Shape, Status, StreamSpec,
 };
 use standpipe::model::{ByteSize, RecordsBuilder, Seq, SeqRange, Timestamp};
 use standpipe::outside::{Clock, Dice};
@@ -90,6 +90,7 @@ fn open(world: &World, disk: &SimDisk, clock: &Clock) -> Option<Opened> {
     let spec = |name: &&str| StreamSpec {
         name: name.parse().unwrap(),
         fingerprint: 1,
+        readers: BTreeSet::new(),
     };
     let streams: Vec<StreamSpec> = STREAMS.iter().map(spec).collect();
     let dice = Dice::seeded(world.below(u64::MAX));
@@ -186,11 +187,13 @@ async fn consume(
         });
         let plan = candidate.range.to_string().into_bytes();
         let cut = loop {
-            match outlet.cut(&candidate, plan.clone()).await {
+            match outlet.cut(&candidate, plan.clone(), Shape::Whole).await {
                 Ok(cut) => break cut,
                 Err(LogError::Closed) => return,
-                Err(LogError::Failed) if status.health() == Health::Failed => return,
-                Err(LogError::Failed) => world.pause(20).await,
+                Err(LogError::Failed | LogError::Full) if status.health() == Health::Failed => {
+                    return;
+                }
+                Err(LogError::Failed | LogError::Full) => world.pause(20).await,
             }
         };
         note_cut(&world, stream, &cut);
@@ -256,14 +259,14 @@ async fn deliver(world: &World, stream: usize, outlet: &Outlet, cut: &Cut, statu
             return;
         };
         store(world, key, cut, object);
-        Settled::Delivered
+        Settled::Delivered { failed: 0 }
     };
     loop {
         match outlet.settle(cut.id, how).await {
             Ok(()) => break,
             Err(LogError::Closed) => return,
-            Err(LogError::Failed) if status.health() == Health::Failed => return,
-            Err(LogError::Failed) => world.pause(20).await,
+            Err(LogError::Failed | LogError::Full) if status.health() == Health::Failed => return,
+            Err(LogError::Failed | LogError::Full) => world.pause(20).await,
         }
     }
     world.oracle().settled.insert(key, how);
@@ -278,7 +281,8 @@ async fn read(world: &World, outlet: &Outlet, cut: &Cut) -> Option<Vec<Record>> 
             let mut at = range.start();
             while let Some(rest) = SeqRange::between(at, range.end()) {
                 match extents.read(rest).await {
-                    Ok(Some((start, records))) => {
+                    Ok(Some(chunk)) => {
+                        let (start, records) = (chunk.first, chunk.records);
                         world.check(at <= start, || format!("{start} is below {at}"));
                         object.extend(records.iter().map(parse));
                         at = start.plus(records.count());
@@ -405,7 +409,7 @@ fn check_totals(world: &World, status: &Status) {
                 .filter(|(key, how)| key.0 == stream && **how == wanted);
             keys.map(|(key, _)| oracle.cuts[key].records).sum()
         };
-        let known = settled(Settled::Delivered) <= totals.delivered
+        let known = settled(Settled::Delivered { failed: 0 }) <= totals.delivered
             && settled(Settled::Expired) <= totals.expired;
         world.check(known, || format!("{name}: settled more than {totals:?}"));
         world.check(totals.quarantined == 0, || {

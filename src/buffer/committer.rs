@@ -2,16 +2,20 @@
 //!
 //! No timer: while one group is being synced, the next one gathers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::control::{OpenCut, Settlement};
+use super::control::{OpenCut, Settlement, Shape};
 use super::entry::{Answer, Effect, Entry};
+use super::ledger::Position;
 use super::pool::Fill;
-use super::queue::{Append, NewCut, Quarantine, Request, Settle, Taker, Waited};
+use super::queue::{
+    AnswerArrivals, Append, GiveVerdict, NewCut, Quarantine, Request, Settle, Taker, Waited,
+};
+use super::reader::{ReaderId, ReaderKind};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{AppendError, CutId, Health, LogError};
@@ -95,7 +99,7 @@ fn commit(writer: &mut Writer) {
     let written = writer.write(entries);
     // A settlement may have made room, and nobody else may come to notice it.
     writer.reclaim();
-    if !refused && room_for_others(&shared) <= room_for_records(&shared) {
+    if !refused && room_for_others(&shared) <= room_for_arrivals(&shared) {
         note_fullness(&shared, false);
     }
     if written.is_err() {
@@ -109,10 +113,11 @@ fn commit(writer: &mut Writer) {
 fn make_room(shared: &Shared, requests: &[Request]) {
     let appends = requests.iter().map(|request| match request {
         Request::Append(append) => append.length(),
-        Request::Cut(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
+        Request::Answer(answer) => answer.length(),
+        Request::Cut(_) | Request::Verdict(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
     });
-    let wanted = appends.sum::<usize>() + room_for_others(shared);
-    while room_for_records(shared) < wanted && shared.pool.wants_more() {
+    let wanted = appends.sum::<usize>() + room_for_others(shared) + room_for_answers(shared);
+    while room(shared) < wanted && shared.pool.wants_more() {
         if let Err(error) = shared.pool.grow(Fill::Reserve) {
             happened::buffer::growth_failed(&error);
         }
@@ -130,14 +135,33 @@ fn end(writer: &mut Writer) {
         return;
     }
     let now = writer.shared().clock.now();
-    let end = Entry::control(0, Effect::End, now, Answer::Nobody);
+    let nobody = ReaderId {
+        stream: 0,
+        kind: ReaderKind::Arrivals,
+    };
+    let end = Entry::control(nobody, Effect::End, now, Answer::Nobody);
     // If it fails, the next start finds a crash, which is as good.
     let _ = writer.write(vec![end]);
 }
 
+/// Every arrival behind a transformer needs room for its answer, or the log fills with what cannot be
+/// answered. A function that makes records longer fills it all the same: then answers wait, until
+/// deliveries have made room.
+fn room_for_answers(shared: &Shared) -> usize {
+    let inner = shared.inner();
+    let transformed = shared.transformed.iter();
+    let streams = transformed.filter_map(|id| inner.state.streams.get(id));
+    let unanswered = streams.flat_map(|stream| stream.uncut(ReaderKind::Arrivals));
+    unanswered.map(|span| span.bytes() as usize).sum()
+}
+
+fn room_for_arrivals(shared: &Shared) -> usize {
+    room(shared).saturating_sub(room_for_answers(shared))
+}
+
 /// How many bytes of records may be written before the reserve is touched (B7): what is left of this
 /// segment, and of each free one beyond the reserve what no snapshot takes.
-fn room_for_records(shared: &Shared) -> usize {
+fn room(shared: &Shared) -> usize {
     let segment = shared.geometry.segment_bytes as usize;
     let written = shared
         .inner()
@@ -157,24 +181,44 @@ struct Admitted {
 
 /// Turns requests into entries; records only while the reserve stands (B7).
 fn admit(shared: &Shared, requests: Vec<Request>) -> Admitted {
-    let mut room = room_for_records(shared);
-    let is_full = room < room_for_others(shared);
+    let mut room = room(shared);
+    let reserved = room_for_answers(shared);
+    let is_full = room.saturating_sub(reserved) < room_for_others(shared);
+    let mut room_for_arrivals = room.saturating_sub(reserved);
     let mut refused = Vec::new();
     let mut entries = Vec::new();
     let mut next_cut = shared.inner().state.next_cut;
-    let mut cut_streams = BTreeSet::new();
+    let mut cut_readers = BTreeSet::new();
+    let mut answered = BTreeMap::new();
     for request in requests {
         match request {
-            Request::Append(append) => match room.checked_sub(append.length()) {
-                Some(left) if !is_full => {
-                    room = left;
-                    add_append(append, &mut entries);
+            Request::Append(append) => {
+                let length = append.length();
+                let with_answer = match shared.transformed.contains(&append.stream) {
+                    true => 2 * length,
+                    false => length,
+                };
+                match room_for_arrivals.checked_sub(with_answer) {
+                    Some(left) if !is_full => {
+                        room_for_arrivals = left;
+                        room = room.saturating_sub(length);
+                        add_append(append, &mut entries);
+                    }
+                    Some(_) | None => refused.push(append),
                 }
-                Some(_) | None => refused.push(append),
+            }
+            Request::Answer(request) => match room.checked_sub(request.length()) {
+                Some(left) if may_answer(shared, &request, &mut answered) => {
+                    room = left;
+                    add_answers(request, &mut entries);
+                }
+                Some(_) => drop(request.answer.send(Err(LogError::Failed))),
+                None => drop(request.answer.send(Err(LogError::Full))),
             },
+            Request::Verdict(verdict) => entries.extend(verdict_entry(shared, verdict)),
             Request::Cut(cut) => {
-                let first_of_stream = cut_streams.insert(cut.stream);
-                if !first_of_stream || !may_cut(shared, &cut) {
+                let first_of_reader = cut_readers.insert(cut.reader);
+                if !first_of_reader || !may_cut(shared, &cut) {
                     drop(cut.answer.send(Err(LogError::Failed)));
                     continue;
                 }
@@ -228,25 +272,95 @@ fn add_append(append: Append, entries: &mut Vec<Entry>) {
     entries.extend(last.map(|draft| Entry::records(draft, answer)));
 }
 
+/// Answers follow those before them: they begin with the first arrival that has none.
+fn may_answer(
+    shared: &Shared,
+    request: &AnswerArrivals,
+    answered: &mut BTreeMap<u32, Position>,
+) -> bool {
+    let (Some(first), Some(last)) = (request.answers.first(), request.answers.last()) else {
+        return false;
+    };
+    let inner = shared.inner();
+    let Some(stream) = inner.state.streams.get(&request.stream) else {
+        return false;
+    };
+    let before = answered.get(&request.stream).copied();
+    let from = before.map_or(0, |before| before.seq.get());
+    let waiting = stream.uncut(ReaderKind::Arrivals);
+    let next = waiting.iter().find(|span| from < span.end.seq.get());
+    let may = next.is_some_and(|next| {
+        let start = before.map_or(next.start, |before| before.max(next.start));
+        start == first.of.start && last.of.end.seq <= next.end.seq
+    });
+    if may {
+        answered.insert(request.stream, last.of.end);
+    }
+    may
+}
+
+fn add_answers(request: AnswerArrivals, entries: &mut Vec<Entry>) {
+    let last = request.answers.len() - 1;
+    let mut answer = Some(request.answer);
+    for (number, answers) in request.answers.iter().enumerate() {
+        let waiter = answer.take_if(|_| number == last);
+        let waiter = waiter.map_or(Answer::Nobody, Answer::Done);
+        entries.push(Entry::answers(request.stream, answers, waiter));
+    }
+}
+
+/// `None` where the cut is at rest already, or the part has a verdict: then it is answered here.
+fn verdict_entry(shared: &Shared, given: GiveVerdict) -> Option<Entry> {
+    let inner = shared.inner();
+    let stream = inner.state.streams.get(&given.reader.stream);
+    let reader = stream.and_then(|stream| stream.reader(given.reader.kind));
+    let cut = reader.and_then(|reader| reader.cuts.get(&given.verdict.cut));
+    let verdicts = cut.map(|cut| &cut.shape);
+    match verdicts {
+        Some(Shape::InParts(verdicts)) if verdicts.of(given.verdict.part).is_none() => {}
+        Some(Shape::InParts(_)) | None => {
+            drop(given.answer.send(Ok(())));
+            return None;
+        }
+        Some(Shape::Whole) => {
+            drop(given.answer.send(Err(LogError::Failed)));
+            return None;
+        }
+    }
+    let now = shared.clock.now();
+    let effect = Effect::Verdict(given.verdict);
+    Some(Entry::control(
+        given.reader,
+        effect,
+        now,
+        Answer::Done(given.answer),
+    ))
+}
+
 /// A cut takes what is neither cut nor at rest, and leaves room for itself in every snapshot.
 fn may_cut(shared: &Shared, cut: &NewCut) -> bool {
     let inner = shared.inner();
     let streams = &inner.state.streams;
-    let is_free = streams.get(&cut.stream).is_some_and(|stream| {
-        let mut open = stream.cuts.values().flat_map(|open| &open.spans);
+    let is_free = streams.get(&cut.reader.stream).is_some_and(|stream| {
+        let mut open = stream.cuts(cut.reader.kind).flat_map(|open| &open.spans);
         let is_open = open.any(|span| span.range().shared(cut.span.range()).is_some());
-        cut.span.end.seq <= stream.tail.seq && !is_open
+        cut.span.end.seq <= stream.lane(cut.reader.kind.lane()).tail.seq && !is_open
     });
-    let plans = |plans: usize, stream: &super::state::Stream| {
-        plans
-            + stream
-                .cuts
-                .values()
-                .map(|open| open.plan.len() + 64)
-                .sum::<usize>()
+    let open = streams.values().flat_map(|stream| stream.open_cuts());
+    let held: usize = open
+        .map(|open| room_in_snapshot(&open.plan, &open.shape))
+        .sum();
+    let wanted = room_in_snapshot(&cut.plan, &cut.shape);
+    is_free && held + wanted <= shared.geometry.plans_bytes_max()
+}
+
+/// What a cut takes of every snapshot, for as long as it is open.
+fn room_in_snapshot(plan: &[u8], shape: &Shape) -> usize {
+    let verdicts = match shape {
+        Shape::Whole => 0,
+        Shape::InParts(_) => limits::VERDICTS_PER_CUT_BYTES_MAX,
     };
-    let held = streams.values().fold(cut.plan.len(), plans);
-    is_free && held <= shared.geometry.plans_bytes_max()
+    plan.len() + 64 + verdicts
 }
 
 fn cut_entry(shared: &Shared, cut: NewCut, id: u64) -> Entry {
@@ -256,16 +370,18 @@ fn cut_entry(shared: &Shared, cut: NewCut, id: u64) -> Entry {
         first_arrival: cut.first_arrival,
         first_logged: cut.first_logged,
         plan: cut.plan,
+        shape: cut.shape,
     };
     let now = shared.clock.now();
-    Entry::control(cut.stream, Effect::Cut(open), now, Answer::Cut(cut.answer))
+    Entry::control(cut.reader, Effect::Cut(open), now, Answer::Cut(cut.answer))
 }
 
 /// `None` where the cut is at rest already: then it is answered here.
 fn settle_entry(shared: &Shared, settle: Settle) -> Option<Entry> {
     let inner = shared.inner();
-    let stream = inner.state.streams.get(&settle.stream);
-    let Some(cut) = stream.and_then(|stream| stream.cuts.get(&settle.cut)) else {
+    let stream = inner.state.streams.get(&settle.reader.stream);
+    let reader = stream.and_then(|stream| stream.reader(settle.reader.kind));
+    let Some(cut) = reader.and_then(|reader| reader.cuts.get(&settle.cut)) else {
         drop(settle.answer.send(Ok(())));
         return None;
     };
@@ -277,7 +393,7 @@ fn settle_entry(shared: &Shared, settle: Settle) -> Option<Entry> {
     let effect = Effect::Settle(settlement);
     let answer = Answer::Done(settle.answer);
     Some(Entry::control(
-        settle.stream,
+        settle.reader,
         effect,
         shared.clock.now(),
         answer,
@@ -287,5 +403,5 @@ fn settle_entry(shared: &Shared, settle: Settle) -> Option<Entry> {
 fn quarantine_entry(shared: &Shared, quarantine: Quarantine) -> Entry {
     let effect = Effect::Quarantine(quarantine.spans);
     let answer = Answer::Done(quarantine.answer);
-    Entry::control(quarantine.stream, effect, shared.clock.now(), answer)
+    Entry::control(quarantine.reader, effect, shared.clock.now(), answer)
 }

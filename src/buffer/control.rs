@@ -1,8 +1,9 @@
-//! What control frames say: cut, settle, quarantined.
+//! What control frames say: cut, verdict, settle, quarantined.
 //!
 //! A settlement repeats spans and counts, so it stands by itself when its cut is damaged.
 
 use super::ledger::{Position, Span};
+use super::verdicts::Verdicts;
 use super::wire::{Reader, Writer};
 use super::{CutId, Settled};
 use crate::model::{LogTime, Seq, Timestamp};
@@ -15,9 +16,22 @@ pub struct OpenCut {
     pub first_arrival: Timestamp,
     pub first_logged: LogTime,
     pub plan: Vec<u8>,
+    pub shape: Shape,
 }
 
+/// How a batch is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Whole,
+    /// In requests of bounded size, and what became of them so far (D5).
+    InParts(Verdicts),
+}
+
+/// Behind a cut that is delivered in parts.
+const IN_PARTS: u64 = 1;
+
 impl OpenCut {
+    /// Without its shape.
     pub fn write_to(&self, writer: &mut Writer) {
         writer.number(self.id.0);
         write_spans(writer, &self.spans);
@@ -33,18 +47,30 @@ impl OpenCut {
             first_arrival: Timestamp::from_millis(reader.number()?),
             first_logged: LogTime::from_millis(reader.number()?),
             plan: reader.bytes()?.to_vec(),
+            shape: Shape::Whole,
         })
     }
 
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         self.write_to(&mut writer);
+        match self.shape {
+            Shape::Whole => {}
+            Shape::InParts(_) => writer.number(IN_PARTS),
+        }
         writer.into_bytes()
     }
 
+    /// A cut is logged before any of its parts has a verdict.
     pub fn decode(body: &[u8]) -> Option<OpenCut> {
         let mut reader = Reader::new(body);
-        let cut = OpenCut::read_from(&mut reader)?;
+        let mut cut = OpenCut::read_from(&mut reader)?;
+        if !reader.is_at_end() {
+            if reader.number()? != IN_PARTS {
+                return None;
+            }
+            cut.shape = Shape::InParts(Verdicts::default());
+        }
         reader.end().map(|()| cut)
     }
 }
@@ -56,14 +82,23 @@ pub struct Settlement {
     pub spans: Vec<Span>,
 }
 
+/// Numbers are for good.
+const DELIVERED: u64 = 1;
+const EXPIRED: u64 = 2;
+const PARTLY_FAILED: u64 = 3;
+
 impl Settlement {
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.number(self.cut.0);
-        writer.number(match self.how {
-            Settled::Delivered => 1,
-            Settled::Expired => 2,
-        });
+        match self.how {
+            Settled::Delivered { failed: 0 } => writer.number(DELIVERED),
+            Settled::Expired => writer.number(EXPIRED),
+            Settled::Delivered { failed } => {
+                writer.number(PARTLY_FAILED);
+                writer.number(failed);
+            }
+        }
         write_spans(&mut writer, &self.spans);
         writer.into_bytes()
     }
@@ -73,8 +108,11 @@ impl Settlement {
         let settlement = Settlement {
             cut: CutId(reader.number()?),
             how: match reader.number()? {
-                1 => Settled::Delivered,
-                2 => Settled::Expired,
+                DELIVERED => Settled::Delivered { failed: 0 },
+                EXPIRED => Settled::Expired,
+                PARTLY_FAILED => Settled::Delivered {
+                    failed: reader.number()?,
+                },
                 _ => return None,
             },
             spans: read_spans(&mut reader)?,
@@ -152,9 +190,16 @@ mod tests {
             first_arrival: Timestamp::from_millis(1 << 40),
             first_logged: LogTime::from_millis(12),
             plan: b"a plan".to_vec(),
+            shape: Shape::Whole,
         };
-        assert_eq!(OpenCut::decode(&cut.encode()), Some(cut));
-        for how in [Settled::Delivered, Settled::Expired] {
+        assert_eq!(OpenCut::decode(&cut.encode()).as_ref(), Some(&cut));
+        let in_parts = OpenCut {
+            shape: Shape::InParts(Verdicts::default()),
+            ..cut.clone()
+        };
+        assert_eq!(OpenCut::decode(&in_parts.encode()), Some(in_parts));
+        let delivered = |failed| Settled::Delivered { failed };
+        for how in [delivered(0), delivered(3), Settled::Expired] {
             let settlement = Settlement {
                 cut: CutId(7),
                 how,

@@ -2,9 +2,12 @@
 
 use tokio::sync::oneshot;
 
+use super::answers::Answers;
 use super::control::{OpenCut, Settlement, encode_quarantined};
 use super::frame::{Draft, Header, Kind};
 use super::ledger::Span;
+use super::reader::ReaderId;
+use super::verdicts::PartVerdict;
 use super::{AppendError, Cut, LogError};
 use crate::model::{LogTime, Seq, SeqRange, Timestamp};
 
@@ -20,7 +23,10 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub enum Effect {
     Records,
+    /// To these arrivals.
+    Answers(Span),
     Cut(OpenCut),
+    Verdict(PartVerdict),
     Settle(Settlement),
     Quarantine(Vec<Span>),
     End,
@@ -36,10 +42,13 @@ pub enum Answer {
 }
 
 impl Effect {
-    /// What a control frame's body says; `None` where it makes no sense.
-    pub fn decode(kind: Kind, body: &[u8]) -> Option<Effect> {
-        match kind {
+    /// What a frame says; `None` where it makes no sense.
+    pub fn decode(header: &Header, frame: &[u8]) -> Option<Effect> {
+        let body = header.slab(frame);
+        match header.kind {
             Kind::Records => Some(Effect::Records),
+            Kind::Answers => Answers::decode_of(header.blocks(frame)).map(Effect::Answers),
+            Kind::Verdict => PartVerdict::decode(body).map(Effect::Verdict),
             Kind::Cut => OpenCut::decode(body).map(Effect::Cut),
             Kind::Settle => Settlement::decode(body).map(Effect::Settle),
             Kind::Quarantined => super::control::decode_quarantined(body).map(Effect::Quarantine),
@@ -49,7 +58,10 @@ impl Effect {
 
     fn encode(&self) -> (Kind, Vec<u8>) {
         match self {
-            Effect::Records => unreachable!("records are no control frame"),
+            Effect::Records | Effect::Answers(_) => {
+                unreachable!("records are no control frame")
+            }
+            Effect::Verdict(verdict) => (Kind::Verdict, verdict.encode()),
             Effect::Cut(cut) => (Kind::Cut, cut.encode()),
             Effect::Settle(settlement) => (Kind::Settle, settlement.encode()),
             Effect::Quarantine(spans) => (Kind::Quarantined, encode_quarantined(spans)),
@@ -68,10 +80,19 @@ impl Entry {
         }
     }
 
-    pub fn control(stream: u32, effect: Effect, now: Timestamp, answer: Answer) -> Entry {
+    pub fn answers(stream: u32, answers: &Answers, answer: Answer) -> Entry {
+        Entry {
+            draft: Draft::answers(stream, answers),
+            effect: Effect::Answers(answers.of),
+            logged: None,
+            answer,
+        }
+    }
+
+    pub fn control(reader: ReaderId, effect: Effect, now: Timestamp, answer: Answer) -> Entry {
         let (kind, body) = effect.encode();
         Entry {
-            draft: Draft::control(kind, stream, body, now),
+            draft: Draft::control(kind, reader, body, now),
             effect,
             logged: None,
             answer,

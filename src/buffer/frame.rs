@@ -3,14 +3,14 @@
 //!
 //! ```text
 //! 0        8        12         16          20   21   22    24   32    40           48
-//! | magic  | length | header   | payload   |kind|lane|flags| life| place| durable    |
-//! |        |        | CRC32C   | CRC32C    |    |    |     |     |      | up to      |
+//! | magic  | length | header   | payload   |kind|read|flags| life| place| durable    |
+//! |        |        | CRC32C   | CRC32C    |    |er  |     |     |      | up to      |
 //! 48          56          64      72      80       84      88       92     96
 //! | first seq | first byte| arrival| logged| stream | count | blocks | slab | payload …
 //! ```
 //!
-//! The payload is typed blocks (none yet), the records' bytes in one slab (or a control entry's
-//! body), and where each record ends in it (u32 each). Zeros fill up to `length`, a multiple of 8.
+//! The payload is typed blocks (only *answers* have one, see `answers`), the records' bytes in one
+//! slab (or a control entry's body), and where each record ends in it (u32 each). Zeros fill up to `length`, a multiple of 8.
 //! All numbers are little-endian. The header's checksum is seeded with the segment's id and the
 //! life, so what an earlier use of the file left behind never passes; the payload's is computed by
 //! the appender, off the commit path, and a frame whose payload alone is rotten still says which
@@ -18,7 +18,9 @@
 
 use bytes::Bytes;
 
-use super::ledger::Position;
+use super::answers::Answers;
+use super::ledger::{Position, Span};
+use super::reader::{LaneId, ReaderId, ReaderKind};
 use super::wire::crc32c;
 use crate::model::{LogTime, Records, Seq, Timestamp};
 
@@ -27,11 +29,13 @@ pub const HEADER_BYTES: usize = 96;
 pub const ALIGNMENT: usize = 8;
 pub const MAGIC: [u8; 8] = *b"\xf5frame\r\n";
 
-/// Numbers are for good. Reserved: 2 answers, 3 checkpoint, 5 verdict.
+/// Numbers are for good. Reserved: 3 checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Records = 1,
+    Answers = 2,
     Cut = 4,
+    Verdict = 5,
     Settle = 6,
     Quarantined = 7,
     End = 8,
@@ -41,13 +45,23 @@ impl Kind {
     fn from_byte(byte: u8) -> Option<Kind> {
         [
             Kind::Records,
+            Kind::Answers,
             Kind::Cut,
+            Kind::Verdict,
             Kind::Settle,
             Kind::Quarantined,
             Kind::End,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
+    }
+
+    /// Whether a frame of this kind adds records to a lane.
+    pub fn holds_records(self) -> bool {
+        match self {
+            Kind::Records | Kind::Answers => true,
+            Kind::Cut | Kind::Verdict | Kind::Settle | Kind::Quarantined | Kind::End => false,
+        }
     }
 }
 
@@ -77,6 +91,8 @@ pub struct Header {
     pub length: u32,
     pub payload_crc: u32,
     pub kind: Kind,
+    /// Whose entry this is; records belong to the lane that it reads.
+    pub reader: ReaderKind,
     pub life: u64,
     pub place: Place,
     /// Everything below was synced when this frame was written.
@@ -98,8 +114,8 @@ impl Header {
         put(0, &MAGIC);
         put(8, &self.length.to_le_bytes());
         put(16, &self.payload_crc.to_le_bytes());
-        // Lane 0 is the only one as yet, and `moved` the only flag that is spoken for.
-        put(20, &[self.kind as u8, 0, 0, 0]);
+        // `moved` is the only flag that is spoken for.
+        put(20, &[self.kind as u8, self.reader as u8, 0, 0]);
         put(24, &self.life.to_le_bytes());
         put(32, &self.place.to_u64().to_le_bytes());
         put(40, &self.durable_upto.to_u64().to_le_bytes());
@@ -131,6 +147,7 @@ impl Header {
             length: u32_at(8),
             payload_crc: u32_at(16),
             kind: Kind::from_byte(bytes[20])?,
+            reader: ReaderKind::from_byte(bytes[21])?,
             life: u64_at(24),
             place: Place::from_u64(u64_at(32)),
             durable_upto: Place::from_u64(u64_at(40)),
@@ -160,24 +177,42 @@ impl Header {
     }
 
     fn ends_bytes(&self) -> usize {
-        match self.kind {
-            Kind::Records => 4 * self.count as usize,
-            Kind::Cut | Kind::Settle | Kind::Quarantined | Kind::End => 0,
+        match self.kind.holds_records() {
+            true => 4 * self.count as usize,
+            false => 0,
         }
     }
 
     /// Where the frame's records end in their lane.
     pub fn end(&self) -> Position {
-        match self.kind {
-            Kind::Records => self.first.plus(u64::from(self.count), u64::from(self.slab)),
-            Kind::Cut | Kind::Settle | Kind::Quarantined | Kind::End => self.first,
+        match self.kind.holds_records() {
+            true => self.first.plus(u64::from(self.count), u64::from(self.slab)),
+            false => self.first,
         }
+    }
+
+    pub fn reader_id(&self) -> ReaderId {
+        let (stream, kind) = (self.stream, self.reader);
+        ReaderId { stream, kind }
+    }
+
+    pub fn lane(&self) -> LaneId {
+        self.reader_id().lane()
+    }
+
+    /// What it adds to its lane.
+    pub fn span(&self) -> Option<Span> {
+        Span::between(self.first, self.end())
     }
 
     /// Whether `frame`, which begins with this header, still has the payload that was written.
     pub fn matches_payload(&self, frame: &[u8]) -> bool {
         let payload = frame.get(HEADER_BYTES..HEADER_BYTES + self.payload_bytes());
         payload.is_some_and(|payload| crc32c(&[payload]) == self.payload_crc)
+    }
+
+    pub fn blocks<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        &frame[HEADER_BYTES..HEADER_BYTES + self.blocks as usize]
     }
 
     /// The records' bytes, or a control entry's body.
@@ -192,7 +227,7 @@ impl Header {
         let bytes = &frame[start..start + self.ends_bytes()];
         let (ends, _) = bytes.as_chunks::<4>();
         let ends: Vec<u32> = ends.iter().map(|end| u32::from_le_bytes(*end)).collect();
-        let sensible = ends.is_sorted() && ends.last() == Some(&self.slab);
+        let sensible = ends.is_sorted() && ends.last().copied().unwrap_or(0) == self.slab;
         sensible.then_some(ends)
     }
 }
@@ -206,9 +241,11 @@ fn header_crc(header: &[u8; HEADER_BYTES], segment: u64, life: u64) -> u32 {
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub kind: Kind,
+    pub reader: ReaderKind,
     pub stream: u32,
     pub count: u32,
     pub arrival: Timestamp,
+    pub blocks: Bytes,
     pub slab: Bytes,
     pub ends: Bytes,
     pub payload_crc: u32,
@@ -217,39 +254,64 @@ pub struct Draft {
 impl Draft {
     /// Computes the checksum, so it belongs into the appender's task.
     pub fn records(stream: u32, records: &Records, arrival: Timestamp) -> Draft {
-        let ends: Vec<u8> = records
-            .ends()
-            .iter()
-            .flat_map(|e| e.to_le_bytes())
-            .collect();
+        let ends = ends_bytes(records.ends());
         Draft {
             kind: Kind::Records,
+            reader: ReaderKind::Arrivals,
             stream,
             count: u32::try_from(records.count()).expect("L1: a put has few records"),
             arrival,
+            blocks: Bytes::new(),
             payload_crc: crc32c(&[records.slab(), &ends]),
             slab: records.slab().clone(),
             ends: ends.into(),
         }
     }
 
-    pub fn control(kind: Kind, stream: u32, body: Vec<u8>, arrival: Timestamp) -> Draft {
+    /// One frame of answers to the records `of`.
+    pub fn answers(stream: u32, answers: &Answers) -> Draft {
+        let (blocks, ends) = (answers.encode_blocks(), ends_bytes(&answers.ends));
+        Draft {
+            kind: Kind::Answers,
+            reader: ReaderKind::Answers,
+            stream,
+            count: u32::try_from(answers.ends.len()).expect("L1: an invocation has few records"),
+            arrival: answers.first_arrival,
+            payload_crc: crc32c(&[&blocks, &answers.slab, &ends]),
+            blocks: blocks.into(),
+            slab: answers.slab.clone(),
+            ends: ends.into(),
+        }
+    }
+
+    pub fn control(kind: Kind, reader: ReaderId, body: Vec<u8>, arrival: Timestamp) -> Draft {
         Draft {
             kind,
-            stream,
+            reader: reader.kind,
+            stream: reader.stream,
             count: 0,
             arrival,
+            blocks: Bytes::new(),
             payload_crc: crc32c(&[&body]),
             slab: body.into(),
             ends: Bytes::new(),
         }
     }
 
+    pub fn lane(&self) -> LaneId {
+        let (stream, kind) = (self.stream, self.reader);
+        ReaderId { stream, kind }.lane()
+    }
+
     /// On the disk, without the padding that a group's last frame gets.
     pub fn length(&self) -> usize {
-        let payload = self.slab.len() + self.ends.len();
+        let payload = self.blocks.len() + self.slab.len() + self.ends.len();
         (HEADER_BYTES + payload).next_multiple_of(ALIGNMENT)
     }
+}
+
+fn ends_bytes(ends: &[u32]) -> Vec<u8> {
+    ends.iter().flat_map(|end| end.to_le_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -263,6 +325,7 @@ mod tests {
             length: (HEADER_BYTES as u32 + slab + 4 * count).next_multiple_of(8),
             payload_crc: 7,
             kind: Kind::Records,
+            reader: ReaderKind::Arrivals,
             life: 3,
             place: Place {
                 segment: 9,

@@ -1,4 +1,4 @@
-//! Where in a segment a stream's records lie, frame by frame.
+//! Where in a segment a lane's records lie, frame by frame.
 //!
 //! Only the segment that is being written and those that are being read have one in memory: a
 //! backlog of small puts would otherwise need gigabytes. Any other is made again by reading the
@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::frame::{Header, Kind};
+use super::frame::Header;
 use super::ledger::Span;
+use super::reader::LaneId;
 use crate::model::{LogTime, Seq, Timestamp, limits};
 
 /// Extents of sealed segments kept in memory: 64 bytes each.
 const SEALED_EXTENTS_MAX: usize = 512 * 1024;
 
-/// Frames of one stream that lie back to back and were logged at once.
+/// Frames of one lane that lie back to back and were logged at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     pub span: Span,
@@ -25,22 +26,19 @@ pub struct Extent {
     pub logged: LogTime,
 }
 
-/// The extents of one segment, by stream.
+/// The extents of one segment, by lane.
 #[derive(Clone, Debug, Default)]
 pub struct SegmentIndex {
-    streams: BTreeMap<u32, Vec<Extent>>,
+    lanes: BTreeMap<LaneId, Vec<Extent>>,
     count: usize,
 }
 
 impl SegmentIndex {
     pub fn add(&mut self, header: &Header) {
-        if header.kind != Kind::Records {
-            return;
-        }
-        let Some(span) = Span::between(header.first, header.end()) else {
+        let Some(span) = header.span() else {
             return;
         };
-        let extents = self.streams.entry(header.stream).or_default();
+        let extents = self.lanes.entry(header.lane()).or_default();
         if let Some(last) = extents.last_mut()
             && last.offset + last.length == header.place.offset
             && last.span.end == span.start
@@ -61,16 +59,16 @@ impl SegmentIndex {
         });
     }
 
-    /// The extents of `stream` from the one that holds `seq`, or the first behind it.
-    pub fn behind(&self, stream: u32, seq: Seq) -> &[Extent] {
-        let extents = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
+    /// The extents of `lane` from the one that holds `seq`, or the first behind it.
+    pub fn behind(&self, lane: LaneId, seq: Seq) -> &[Extent] {
+        let extents = self.lanes.get(&lane).map_or(&[][..], Vec::as_slice);
         let first = extents.partition_point(|extent| extent.span.end.seq <= seq);
         &extents[first..]
     }
 
     /// The last extent that ends at or below `byte`, and the one behind it.
-    pub fn around(&self, stream: u32, byte: u64) -> (Option<Extent>, Option<Extent>) {
-        let extents = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
+    pub fn around(&self, lane: LaneId, byte: u64) -> (Option<Extent>, Option<Extent>) {
+        let extents = self.lanes.get(&lane).map_or(&[][..], Vec::as_slice);
         let first = extents.partition_point(|extent| extent.span.end.byte <= byte);
         let below = first.checked_sub(1).map(|below| extents[below]);
         (below, extents.get(first).copied())

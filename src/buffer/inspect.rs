@@ -86,7 +86,7 @@ pub fn contents(disk: &dyn Disk, directory: &Path) -> Result<Contents, OpenError
     let stream = |stream: &super::state::Stream| Stream {
         facts: stream.facts.clone(),
         totals: stream.totals(),
-        open_cuts: stream.cuts.values().map(Cut::from).collect(),
+        open_cuts: stream.open_cuts().map(Cut::from).collect(),
     };
     let log = Log {
         directory: state.directory,

@@ -39,7 +39,7 @@ impl Intake {
     pub async fn append(&self, records: Records) -> Result<SeqRange, AppendError> {
         let shared = &self.reader.shared;
         let now = shared.clock.now();
-        let stream = self.reader.stream;
+        let stream = self.reader.id.stream;
         let frames = split(records, shared.geometry.payload_bytes_max());
         let drafts = frames
             .iter()

@@ -30,10 +30,16 @@
 //! records that are alive in it.
 //!
 //! A **frame** (`frame`) is one append, or one control entry: *cut* (a batch, with everything that a
-//! repeat needs), *settle* (where a cut's records came to rest; it stands by itself), *quarantined*,
-//! *end* (a clean stop). Checksums are seeded with segment and life, so leftovers never pass. Reserved
-//! are the kinds *answers*, *checkpoint* and *verdict*, the flag *moved*, lanes beside the first, and
-//! typed blocks before the slab (per-record metadata, the producer's invocation id).
+//! repeat needs), *verdict* (what became of one part of a batch), *settle* (where a cut's records came
+//! to rest; it stands by itself), *quarantined*, *end* (a clean stop). Checksums are seeded with
+//! segment and life, so leftovers never pass. Reserved are the kind *checkpoint*, the flag *moved*, and
+//! two types of blocks before the slab (per-record metadata, the producer's invocation id).
+//!
+//! A stream has two **lanes** (`reader`): what arrived and, behind a transformer, its **answers**
+//! (`answers`). An answers frame holds the new bytes, the records that failed with their reasons, and
+//! which arrivals it answers: those are then at rest as arrivals, and wait as answers. A lane's
+//! **readers** bring it to rest, each with a ledger of its own: the delivery, and beside it the source
+//! record backup.
 //!
 //! # In memory
 //!
@@ -43,6 +49,7 @@
 //! (`index`); everything else is a few numbers for each stream and segment. `recovery` says how a new
 //! life begins.
 
+mod answers;
 mod committer;
 mod control;
 mod entry;
@@ -52,12 +59,14 @@ mod geometry;
 mod index;
 pub mod inspect;
 mod intake;
+mod lane;
 mod ledger;
 mod opening;
 mod outlet;
 mod pool;
 mod quarantine;
 mod queue;
+mod reader;
 mod reading;
 mod recovery;
 mod scan;
@@ -66,17 +75,25 @@ mod shared;
 mod snapshot;
 mod state;
 mod status;
+mod verdicts;
 mod wire;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+pub use answers::{Answered, FailedRecord, Outcome};
 pub use committer::Committer;
+pub use control::Shape;
 pub use intake::{AppendError, Intake};
 pub use opening::{OpenError, open};
-pub use outlet::{Candidate, Cut, CutId, Extents, LogError, Outlet, ReadError, Settled, Waiting};
+pub use outlet::{
+    Candidate, Cut, CutId, Extents, LogError, Mark, Outlet, ReadError, Settled, Waiting,
+};
+pub use reader::ReaderKind;
+pub use reading::Chunk;
 pub use status::{Health, Segments, Status, Totals};
+pub use verdicts::{Verdict, Verdicts};
 pub use writer::WriteError;
 
 use crate::model::{ByteSize, DirectoryId, StreamName, Timestamp};
@@ -93,6 +110,8 @@ pub struct StreamSpec {
     pub name: StreamName,
     /// A hash of its settings: when it differs from the log's, the stream's version goes up by one.
     pub fingerprint: u64,
+    /// Who reads it beside the first: a transformer's answers, a source record backup.
+    pub readers: BTreeSet<ReaderKind>,
 }
 
 /// What the log knows of a stream.
@@ -120,5 +139,9 @@ pub struct Opened {
 pub struct Handles {
     pub facts: StreamFacts,
     pub intake: Intake,
+    /// What arrived: to be delivered, or to be answered by a transformer.
     pub outlet: Outlet,
+    /// What a transformer answered.
+    pub answers: Outlet,
+    pub backup: Option<Outlet>,
 }

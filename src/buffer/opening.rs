@@ -1,6 +1,6 @@
 //! Opening the log: recovery, this life's streams, and its first segment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use super::intake::Intake;
 use super::outlet::Outlet;
 use super::pool::{Fill, Pool};
 use super::queue::{Door, Queue};
+use super::reader::{ReaderId, ReaderKind};
 use super::reading::Reader;
 use super::recovery::{self, Directory, Recovered};
 use super::segment::FORMAT_VERSION;
@@ -129,7 +130,8 @@ pub fn open(
         metrics,
         lock,
     };
-    let shared = share(recovered, pool, geometry, outside);
+    let transformed = transformed(&recovered.state, streams);
+    let shared = share(recovered, pool, geometry, transformed, outside);
     let written_again = again.len();
     let mut writer = Writer::new(shared.clone(), next_id);
     writer.open_segment(again).map_err(OpenError::Begin)?;
@@ -141,27 +143,45 @@ pub fn open(
 /// Streams that are new get a number that was never used; others that changed, a new version.
 fn adopt_streams(state: &mut State, specs: &[StreamSpec], now: Timestamp) {
     for spec in specs {
-        let mut known = state.streams.values_mut();
-        if let Some(stream) = known.find(|stream| stream.facts.name == spec.name) {
-            if stream.fingerprint != spec.fingerprint {
-                stream.fingerprint = spec.fingerprint;
-                stream.facts.version += 1;
-                stream.facts.updated = Some(now);
-            }
-            continue;
-        }
-        let facts = StreamFacts {
-            name: spec.name.clone(),
-            id: state.next_stream,
-            version: 1,
-            created: now,
-            updated: None,
-        };
-        state
-            .streams
-            .insert(facts.id, Stream::new(facts, spec.fingerprint));
-        state.next_stream += 1;
+        let id = adopt_stream(state, spec, now);
+        state.want_backup(id, spec.readers.contains(&ReaderKind::Backup));
     }
+}
+
+fn adopt_stream(state: &mut State, spec: &StreamSpec, now: Timestamp) -> u32 {
+    let mut known = state.streams.values_mut();
+    if let Some(stream) = known.find(|stream| stream.facts.name == spec.name) {
+        if stream.fingerprint != spec.fingerprint {
+            stream.fingerprint = spec.fingerprint;
+            stream.facts.version += 1;
+            stream.facts.updated = Some(now);
+        }
+        return stream.facts.id;
+    }
+    let facts = StreamFacts {
+        name: spec.name.clone(),
+        id: state.next_stream,
+        version: 1,
+        created: now,
+        updated: None,
+    };
+    let id = facts.id;
+    state
+        .streams
+        .insert(id, Stream::new(facts, spec.fingerprint));
+    state.next_stream += 1;
+    id
+}
+
+/// The streams whose arrivals go through a transformer.
+fn transformed(state: &State, specs: &[StreamSpec]) -> BTreeSet<u32> {
+    let wants = |stream: &&Stream| {
+        let mut specs = specs.iter();
+        let spec = specs.find(|spec| spec.name == stream.facts.name);
+        spec.is_some_and(|spec| spec.readers.contains(&ReaderKind::Answers))
+    };
+    let streams = state.streams.values().filter(wants);
+    streams.map(|stream| stream.facts.id).collect()
 }
 
 /// Intake opens only with the reserve: so many free files and one to write to, if there is room.
@@ -209,7 +229,13 @@ struct Outside {
     lock: Arc<dyn DiskFile>,
 }
 
-fn share(recovered: Recovered, pool: Pool, geometry: Geometry, outside: Outside) -> Arc<Shared> {
+fn share(
+    recovered: Recovered,
+    pool: Pool,
+    geometry: Geometry,
+    transformed: BTreeSet<u32>,
+    outside: Outside,
+) -> Arc<Shared> {
     let Recovered {
         state,
         files,
@@ -220,8 +246,8 @@ fn share(recovered: Recovered, pool: Pool, geometry: Geometry, outside: Outside)
     if let Some((segment, index)) = newest {
         indexes.keep(segment, Arc::new(index));
     }
-    let tails = state.streams.iter();
-    let tails = tails.map(|(id, stream)| (*id, watch::Sender::new(stream.tail.seq)));
+    let tails = state.lanes();
+    let tails = tails.map(|(id, lane)| (id, watch::Sender::new(lane.tail.seq)));
     let shared = Shared {
         geometry,
         log_clock: LogClock::starting_at(state.clock),
@@ -236,6 +262,7 @@ fn share(recovered: Recovered, pool: Pool, geometry: Geometry, outside: Outside)
             health: Health::Good,
             committing_since: None,
         }),
+        transformed,
         disk: outside.disk,
         clock: outside.clock,
         metrics: outside.metrics,
@@ -256,13 +283,17 @@ fn hand_out(shared: Arc<Shared>, writer: Writer, specs: &[StreamSpec]) -> Opened
             orphans.push(facts);
             continue;
         }
-        let reader = Reader {
+        let reader = |kind| Reader {
             shared: shared.clone(),
-            stream: *id,
+            id: ReaderId { stream: *id, kind },
         };
+        let outlet = |kind| Outlet::new(reader(kind), door.clone());
+        let backup = stream.arrivals.backup.as_ref();
         let handles = Handles {
-            intake: Intake::new(reader.clone(), door.clone()),
-            outlet: Outlet::new(reader, door.clone()),
+            intake: Intake::new(reader(ReaderKind::Arrivals), door.clone()),
+            outlet: outlet(ReaderKind::Arrivals),
+            answers: outlet(ReaderKind::Answers),
+            backup: backup.map(|_| outlet(ReaderKind::Backup)),
             facts: facts.clone(),
         };
         streams.insert(facts.name, handles);

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::control::OpenCut;
-use super::ledger::Span;
-use super::queue::{Door, NewCut, Quarantine, Refused, Request, Settle};
-use super::reading::Reader;
-use crate::model::{ByteSize, LogTime, Records, Seq, SeqRange, Timestamp};
+use super::answers::{self, Answered};
+use super::control::{OpenCut, Shape};
+use super::ledger::{Position, Span};
+use super::queue::{
+    AnswerArrivals, Door, GiveVerdict, NewCut, Quarantine, Refused, Request, Settle,
+};
+use super::reading::{Chunk, Reader};
+use super::verdicts::{PartVerdict, Verdict};
+use crate::model::{ByteSize, LogTime, Seq, SeqRange, Timestamp};
 use crate::outside::disk::off_thread;
 use crate::telemetry::happened;
 
@@ -27,12 +31,18 @@ pub struct Waiting {
     pub oldest: Option<LogTime>,
 }
 
+/// A place between two records of a lane: to look at what waits behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark(Position);
+
 /// The records with which the next batch would start: whole records, in order, never more than asked
 /// for unless the first one alone is more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub range: SeqRange,
     pub bytes: u64,
+    /// Where it ends.
+    pub end: Mark,
     pub first_arrival: Timestamp,
     pub first_logged: LogTime,
 }
@@ -53,6 +63,7 @@ pub struct Cut {
     /// How to deliver it, in the pipeline's own words (at most `limits::PLAN_BYTES_MAX`): the buffer
     /// keeps it and does not look inside.
     pub plan: Vec<u8>,
+    pub shape: Shape,
 }
 
 impl From<&OpenCut> for Cut {
@@ -65,6 +76,7 @@ impl From<&OpenCut> for Cut {
             first_arrival: cut.first_arrival,
             first_logged: cut.first_logged,
             plan: cut.plan.clone(),
+            shape: cut.shape.clone(),
         }
     }
 }
@@ -72,7 +84,10 @@ impl From<&OpenCut> for Cut {
 /// Where a cut's records came to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    Delivered,
+    /// At the sink, but for `failed` of them, which rest in the failed output.
+    Delivered {
+        failed: u64,
+    },
     Expired,
 }
 
@@ -81,6 +96,9 @@ pub enum LogError {
     /// Whether it is on disk is known only after a restart: try the very same again.
     #[error("the log could not be written")]
     Failed,
+    /// B7: there is no room for answers until deliveries have made some.
+    #[error("the log is full")]
+    Full,
     #[error("the buffer is closed")]
     Closed,
 }
@@ -103,7 +121,7 @@ impl Outlet {
     pub async fn durable_tail_above(&self, seen: Seq) -> Seq {
         let tails = &self.reader.shared.tails;
         let tail = tails
-            .get(&self.reader.stream)
+            .get(&self.reader.id.lane())
             .expect("an outlet's stream is open");
         let mut shown = tail.subscribe();
         let above = shown.wait_for(|tail| seen < *tail).await;
@@ -111,16 +129,18 @@ impl Outlet {
     }
 
     pub fn waiting(&self) -> Waiting {
+        self.waiting_from(Mark::default())
+    }
+
+    /// What waits behind `from`.
+    pub fn waiting_from(&self, from: Mark) -> Waiting {
+        let uncut = self.reader.uncut(from.0);
         let inner = self.reader.shared.inner();
-        let Some(stream) = inner.state.streams.get(&self.reader.stream) else {
-            return Waiting::default();
-        };
-        let uncut = stream.uncut();
         let first = uncut.first().map(|span| span.start.seq);
         Waiting {
             records: uncut.iter().map(|span| span.records()).sum(),
             bytes: uncut.iter().map(|span| span.bytes()).sum(),
-            oldest: first.and_then(|first| inner.logged_at(self.reader.stream, first)),
+            oldest: first.and_then(|first| inner.logged_at(self.reader.id.lane(), first)),
         }
     }
 
@@ -131,11 +151,22 @@ impl Outlet {
 
     /// What the next batch of at most `bytes` would hold; `None` while nothing waits.
     pub async fn candidate(&self, bytes: ByteSize) -> Result<Option<Candidate>, ReadError> {
+        self.candidate_from(Mark::default(), bytes).await
+    }
+
+    /// The same behind `from`.
+    pub async fn candidate_from(
+        &self,
+        from: Mark,
+        bytes: ByteSize,
+    ) -> Result<Option<Candidate>, ReadError> {
         let reader = self.reader.clone();
-        let found = off_thread(&self.reader.shared.disk, move || reader.candidate(bytes)).await?;
+        let look = move || reader.candidate(from.0, bytes);
+        let found = off_thread(&self.reader.shared.disk, look).await?;
         Ok(found.map(|(span, first)| Candidate {
             range: span.range(),
             bytes: span.bytes(),
+            end: Mark(span.end),
             first_arrival: first.arrival,
             first_logged: first.logged,
         }))
@@ -144,22 +175,29 @@ impl Outlet {
     /// Cuts without a settlement, oldest first: what a restart must repeat.
     pub fn open_cuts(&self) -> Vec<Cut> {
         let inner = self.reader.shared.inner();
-        let stream = inner.state.streams.get(&self.reader.stream);
-        let cuts = stream.into_iter().flat_map(|stream| stream.cuts.values());
+        let stream = inner.state.streams.get(&self.reader.id.stream);
+        let cuts = stream.into_iter();
+        let cuts = cuts.flat_map(|stream| stream.cuts(self.reader.id.kind));
         cuts.map(Cut::from).collect()
     }
 
     /// Durable when it returns, as are the next ones. After `Failed` the cut may be on disk all the
     /// same: the same candidate and plan are tried until known.
-    pub async fn cut(&self, candidate: &Candidate, plan: Vec<u8>) -> Result<Cut, LogError> {
+    pub async fn cut(
+        &self,
+        candidate: &Candidate,
+        plan: Vec<u8>,
+        shape: Shape,
+    ) -> Result<Cut, LogError> {
         let span = self.span(candidate).ok_or(LogError::Failed)?;
         let (answer, answered) = oneshot::channel();
         let cut = NewCut {
-            stream: self.reader.stream,
+            reader: self.reader.id,
             span,
             first_arrival: candidate.first_arrival,
             first_logged: candidate.first_logged,
             plan,
+            shape,
             answer,
         };
         self.ask(Request::Cut(cut))?;
@@ -168,8 +206,7 @@ impl Outlet {
 
     /// A candidate starts where something waits.
     fn span(&self, candidate: &Candidate) -> Option<Span> {
-        let inner = self.reader.shared.inner();
-        let uncut = inner.state.streams.get(&self.reader.stream)?.uncut();
+        let uncut = self.reader.uncut(Position::ZERO);
         let waiting = uncut
             .iter()
             .find(|span| span.start.seq == candidate.range.start())?;
@@ -177,11 +214,66 @@ impl Outlet {
         Span::between(waiting.start, end)
     }
 
+    /// What became of a part of a cut that is delivered in parts; the first verdict stays. A reason
+    /// too long to be kept beside the others is cut short.
+    pub async fn verdict(
+        &self,
+        cut: CutId,
+        part: SeqRange,
+        verdict: Verdict,
+    ) -> Result<(), LogError> {
+        let verdict = PartVerdict {
+            cut,
+            part,
+            verdict: self.shortened(cut, verdict),
+        };
+        let (answer, answered) = oneshot::channel();
+        let give = GiveVerdict {
+            reader: self.reader.id,
+            verdict,
+            answer,
+        };
+        self.ask(Request::Verdict(give))?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    fn shortened(&self, cut: CutId, verdict: Verdict) -> Verdict {
+        let Verdict::Failed(mut failure) = verdict else {
+            return verdict;
+        };
+        let open = self.open_cuts().into_iter().find(|open| open.id == cut);
+        if let Some(Shape::InParts(verdicts)) = open.map(|open| open.shape) {
+            let left = verdicts.message_bytes_left();
+            let end = failure.message.floor_char_boundary(left);
+            failure.message.truncate(end);
+        }
+        Verdict::Failed(failure)
+    }
+
+    /// A transformer's answers to all of `of`, in order: the arrivals are at rest, and their answers
+    /// wait in a lane of their own. Those before must be answered.
+    pub async fn answer(&self, of: SeqRange, answered: Vec<Answered>) -> Result<(), LogError> {
+        let uncut = self.reader.uncut(Position::ZERO);
+        let next = uncut.first().filter(|span| span.start.seq == of.start());
+        let next = next.filter(|_| of.count() == answered.len() as u64);
+        let start = next.ok_or(LogError::Failed)?.start;
+        let bytes_max = self.reader.shared.geometry.payload_bytes_max();
+        let answers = answers::split(start, answered, bytes_max);
+        let (answer, done) = oneshot::channel();
+        let request = AnswerArrivals {
+            stream: self.reader.id.stream,
+            answers,
+            answer,
+        };
+        self.ask(Request::Answer(request))?;
+        done.await.unwrap_or(Err(LogError::Closed))
+    }
+
     /// Brings a cut's records to rest. A cut that is at rest already stays so.
     pub async fn settle(&self, cut: CutId, how: Settled) -> Result<(), LogError> {
         let (answer, answered) = oneshot::channel();
         let settle = Settle {
-            stream: self.reader.stream,
+            reader: self.reader.id,
             cut,
             how,
             answer,
@@ -210,14 +302,14 @@ impl Outlet {
         }
         let (answer, answered) = oneshot::channel();
         let quarantine = Quarantine {
-            stream: self.reader.stream,
+            reader: self.reader.id,
             spans,
             answer,
         };
         self.ask(Request::Quarantine(quarantine))?;
         answered.await.unwrap_or(Err(LogError::Closed))?;
         let inner = shared.inner();
-        if let Some(stream) = inner.state.streams.get(&self.reader.stream) {
+        if let Some(stream) = inner.state.streams.get(&self.reader.id.stream) {
             happened::buffer::quarantined(&stream.facts.name, range);
         }
         Ok(())
@@ -244,7 +336,7 @@ impl Extents {
     /// The next records of `range`, at least one and at most about `limits::READ_BYTES_MAX` unless a
     /// single frame is larger; quarantined ones are left out, so the answer may start later than the
     /// range, or be `None` when nothing of it is left.
-    pub async fn read(&self, range: SeqRange) -> Result<Option<(Seq, Records)>, ReadError> {
+    pub async fn read(&self, range: SeqRange) -> Result<Option<Chunk>, ReadError> {
         let reader = self.0.clone();
         off_thread(&self.0.shared.disk, move || reader.read(range)).await
     }

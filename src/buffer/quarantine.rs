@@ -45,9 +45,12 @@ impl Reader {
     pub fn copy_damaged(&self, range: SeqRange) -> (Vec<Span>, io::Result<Vec<Stretch>>) {
         let (live, parts) = {
             let inner = self.shared.inner();
-            let stream = inner.state.streams.get(&self.stream);
-            let live = stream.map(|stream| stream.live()).unwrap_or_default();
-            let parts = stream.into_iter().flat_map(|stream| &stream.parts);
+            let stream = inner.state.streams.get(&self.id.stream);
+            let live = stream
+                .map(|stream| stream.live(self.id.kind))
+                .unwrap_or_default();
+            let lane = inner.state.lane(self.id.lane());
+            let parts = lane.into_iter().flat_map(|lane| &lane.parts);
             let overlapping = parts.filter(|(_, p)| p.span.range().shared(range).is_some());
             let parts: Vec<(u64, Span)> = overlapping.map(|(id, p)| (*id, p.span)).collect();
             (live, parts)
@@ -57,7 +60,7 @@ impl Reader {
         let mut copied = Ok(Vec::new());
         for (segment, _) in parts {
             let found = self.with_index(segment, |index| {
-                let near = index.behind(self.stream, range.start()).iter();
+                let near = index.behind(self.id.lane(), range.start()).iter();
                 let within = near.take_while(|extent| extent.span.start.seq < range.end());
                 within.copied().collect::<Vec<_>>()
             });

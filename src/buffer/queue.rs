@@ -5,14 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::answers::Answers;
+use super::control::Shape;
 use super::frame::Draft;
 use super::ledger::Span;
+use super::reader::ReaderId;
+use super::verdicts::PartVerdict;
 use super::{AppendError, Cut, CutId, LogError, Settled};
 use crate::model::{LogTime, SeqRange, Timestamp};
 
 pub enum Request {
     Append(Append),
+    Answer(AnswerArrivals),
     Cut(NewCut),
+    Verdict(GiveVerdict),
     Settle(Settle),
     Quarantine(Quarantine),
 }
@@ -24,24 +30,39 @@ pub struct Append {
     pub answer: oneshot::Sender<Result<SeqRange, AppendError>>,
 }
 
-pub struct NewCut {
+/// A transformer's answers to the next arrivals that have none.
+pub struct AnswerArrivals {
     pub stream: u32,
+    /// Usually one frame; together they answer a dense stretch.
+    pub answers: Vec<Answers>,
+    pub answer: oneshot::Sender<Result<(), LogError>>,
+}
+
+pub struct NewCut {
+    pub reader: ReaderId,
     pub span: Span,
     pub first_arrival: Timestamp,
     pub first_logged: LogTime,
     pub plan: Vec<u8>,
+    pub shape: Shape,
     pub answer: oneshot::Sender<Result<Cut, LogError>>,
 }
 
+pub struct GiveVerdict {
+    pub reader: ReaderId,
+    pub verdict: PartVerdict,
+    pub answer: oneshot::Sender<Result<(), LogError>>,
+}
+
 pub struct Settle {
-    pub stream: u32,
+    pub reader: ReaderId,
     pub cut: CutId,
     pub how: Settled,
     pub answer: oneshot::Sender<Result<(), LogError>>,
 }
 
 pub struct Quarantine {
-    pub stream: u32,
+    pub reader: ReaderId,
     pub spans: Vec<Span>,
     pub answer: oneshot::Sender<Result<(), LogError>>,
 }
@@ -53,13 +74,22 @@ impl Append {
     }
 }
 
+impl AnswerArrivals {
+    /// On the disk, about.
+    pub fn length(&self) -> usize {
+        self.answers.iter().map(Answers::length).sum()
+    }
+}
+
 impl Request {
     pub fn stream(&self) -> u32 {
         match self {
             Request::Append(append) => append.stream,
-            Request::Cut(cut) => cut.stream,
-            Request::Settle(settle) => settle.stream,
-            Request::Quarantine(quarantine) => quarantine.stream,
+            Request::Answer(answer) => answer.stream,
+            Request::Cut(cut) => cut.reader.stream,
+            Request::Verdict(verdict) => verdict.reader.stream,
+            Request::Settle(settle) => settle.reader.stream,
+            Request::Quarantine(quarantine) => quarantine.reader.stream,
         }
     }
 
@@ -67,7 +97,9 @@ impl Request {
     fn bytes(&self) -> usize {
         match self {
             Request::Append(append) => append.length(),
+            Request::Answer(answer) => answer.length(),
             Request::Cut(cut) => 256 + cut.plan.len(),
+            Request::Verdict(verdict) => 256 + verdict.verdict.bytes(),
             Request::Settle(_) | Request::Quarantine(_) => 256,
         }
     }
@@ -76,7 +108,9 @@ impl Request {
     pub fn fail(self) {
         match self {
             Request::Append(append) => drop(append.answer.send(Err(AppendError::Failed))),
+            Request::Answer(answer) => drop(answer.answer.send(Err(LogError::Failed))),
             Request::Cut(cut) => drop(cut.answer.send(Err(LogError::Failed))),
+            Request::Verdict(verdict) => drop(verdict.answer.send(Err(LogError::Failed))),
             Request::Settle(settle) => drop(settle.answer.send(Err(LogError::Failed))),
             Request::Quarantine(quarantine) => drop(quarantine.answer.send(Err(LogError::Failed))),
         }

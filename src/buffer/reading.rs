@@ -7,23 +7,36 @@ use std::io;
 use std::sync::Arc;
 
 use super::ReadError;
+use super::answers::{Answers, FailedRecord};
 use super::frame::{HEADER_BYTES, Header, Kind, Place};
 use super::index::{Extent, SegmentIndex};
 use super::ledger::{Position, Span};
+use super::reader::ReaderId;
 use super::scan::{Depth, Found, Stretch, Window, scan};
 use super::shared::{Inner, Shared};
 use super::state::Sealed;
-use crate::model::{ByteSize, Records, Seq, SeqRange, limits};
+use crate::model::{ByteSize, Records, Seq, SeqRange, Timestamp, limits};
 use crate::outside::disk::DiskFile;
 
 /// Extents that one read goes through.
 const EXTENTS_PER_READ_MAX: usize = 1024;
 
-/// One stream's reader.
+/// One of a stream's readers, and where it reads.
 #[derive(Clone)]
 pub struct Reader {
     pub shared: Arc<Shared>,
-    pub stream: u32,
+    pub id: ReaderId,
+}
+
+/// Some records of a lane, read back: a dense stretch of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    pub first: Seq,
+    pub records: Records,
+    /// From this record on, by its number in `records`, they came at that time.
+    pub arrivals: Vec<(u32, Timestamp)>,
+    /// Of a transformer's answers: those that failed, which have no bytes in `records`.
+    pub failed: Vec<(u32, FailedRecord)>,
 }
 
 /// A segment that cannot be recycled for as long as this lives (B4).
@@ -45,7 +58,7 @@ fn damaged(start: Seq, end: Seq) -> ReadError {
 
 impl Reader {
     /// The next records of `range` that are not at rest, from one stretch of the lane.
-    pub fn read(&self, range: SeqRange) -> Result<Option<(Seq, Records)>, ReadError> {
+    pub fn read(&self, range: SeqRange) -> Result<Option<Chunk>, ReadError> {
         let Some(wanted) = self.first_live(range) else {
             return Ok(None);
         };
@@ -58,13 +71,12 @@ impl Reader {
                 Err(error) => return Err(error),
             }
         }
-        let records = Records::from_parts(gathered.slab.into(), gathered.ends);
-        Ok(records.map(|records| (wanted.start(), records)))
+        Ok(gathered.into_chunk(wanted.start()))
     }
 
     fn first_live(&self, range: SeqRange) -> Option<SeqRange> {
         let inner = self.shared.inner();
-        let live = inner.state.streams.get(&self.stream)?.live();
+        let live = inner.state.streams.get(&self.id.stream)?.live(self.id.kind);
         live.iter().find_map(|span| span.range().shared(range))
     }
 
@@ -75,7 +87,7 @@ impl Reader {
         let (extents, pinned) = self.with_index(segment, |index| {
             let mut bytes = 0;
             let few = index
-                .behind(self.stream, from)
+                .behind(self.id.lane(), from)
                 .iter()
                 .take(EXTENTS_PER_READ_MAX);
             let near = few.take_while(|extent| {
@@ -125,25 +137,42 @@ impl Reader {
             let Some(ends) = ends else {
                 return Err(lost(header.end().seq));
             };
-            gathered.add(&header, header.slab(frame), &ends, wanted.end());
+            let failed = match header.kind {
+                Kind::Answers => Answers::decode_failed(header.blocks(frame)),
+                _ => Some(Vec::new()),
+            };
+            let Some(failed) = failed else {
+                return Err(lost(header.end().seq));
+            };
+            let taken = gathered.add(&header, header.slab(frame), &ends, wanted.end());
+            gathered.add_failed(taken, failed);
         }
         Ok(())
     }
 
-    /// The first batch that waits: its records, and the extent of its first one.
-    pub fn candidate(&self, size: ByteSize) -> Result<Option<(Span, Extent)>, ReadError> {
-        let uncut = {
-            let inner = self.shared.inner();
-            let stream = inner.state.streams.get(&self.stream);
-            stream.and_then(|stream| stream.uncut().first().copied())
-        };
+    /// What is neither cut nor done with, from `from` on.
+    pub fn uncut(&self, from: Position) -> Vec<Span> {
+        let inner = self.shared.inner();
+        let stream = inner.state.streams.get(&self.id.stream);
+        let uncut = stream.map(|stream| stream.uncut(self.id.kind));
+        let behind = |span: Span| Span::between(span.start.max(from), span.end);
+        uncut.into_iter().flatten().filter_map(behind).collect()
+    }
+
+    /// The first batch that waits behind `from`: its records, and the extent of its first one.
+    pub fn candidate(
+        &self,
+        from: Position,
+        size: ByteSize,
+    ) -> Result<Option<(Span, Extent)>, ReadError> {
+        let uncut = self.uncut(from).first().copied();
         let Some(uncut) = uncut else {
             return Ok(None);
         };
         let start = uncut.start;
         let (segment, part_end) = self.part_at(start.seq, uncut.end.seq)?;
         let (first, _) = self.with_index(segment, |index| {
-            index.behind(self.stream, start.seq).first().copied()
+            index.behind(self.id.lane(), start.seq).first().copied()
         })?;
         let first = match first {
             Some(first) if first.span.start.seq <= start.seq => first,
@@ -164,8 +193,8 @@ impl Reader {
     fn last_end_within(&self, uncut: Span, target: u64) -> Result<Position, ReadError> {
         let part = {
             let inner = self.shared.inner();
-            let stream = inner.state.streams.get(&self.stream);
-            let mut parts = stream.into_iter().flat_map(|stream| &stream.parts);
+            let lane = inner.state.lane(self.id.lane());
+            let mut parts = lane.into_iter().flat_map(|lane| &lane.parts);
             let beyond = |span: Span| target < span.end.byte && uncut.start.seq < span.end.seq;
             parts
                 .find(|(_, part)| beyond(part.span))
@@ -175,7 +204,7 @@ impl Reader {
             return Ok(uncut.end);
         };
         let ((below, behind), pinned) =
-            self.with_index(segment, |index| index.around(self.stream, target))?;
+            self.with_index(segment, |index| index.around(self.id.lane(), target))?;
         let Some(extent) = behind.filter(|behind| behind.span.start.byte <= target) else {
             // What lies at `target` is damaged, so the batch ends before it.
             let end = below
@@ -221,8 +250,8 @@ impl Reader {
     /// The segment that holds `seq`, and where the stream's records in it end.
     fn part_at(&self, seq: Seq, end: Seq) -> Result<(u64, Seq), ReadError> {
         let inner = self.shared.inner();
-        let stream = inner.state.streams.get(&self.stream);
-        let mut parts = stream.into_iter().flat_map(|stream| &stream.parts);
+        let lane = inner.state.lane(self.id.lane());
+        let mut parts = lane.into_iter().flat_map(|lane| &lane.parts);
         match parts.find(|(_, part)| seq < part.span.end.seq) {
             Some((segment, part)) if part.span.start.seq <= seq => {
                 Ok((*segment, part.span.end.seq))
@@ -322,7 +351,7 @@ impl<'a> Frames<'a> {
         let (frame, rest) = self.bytes.split_at_checked(header.length as usize)?;
         self.bytes = rest;
         self.offset += header.length;
-        (header.kind == Kind::Records).then_some((header, frame))
+        header.kind.holds_records().then_some((header, frame))
     }
 }
 
@@ -330,6 +359,15 @@ struct Gathered {
     next: Seq,
     slab: Vec<u8>,
     ends: Vec<u32>,
+    arrivals: Vec<(u32, Timestamp)>,
+    failed: Vec<(u32, FailedRecord)>,
+}
+
+/// Which of a frame's records were gathered, and the number of the first of them.
+struct Taken {
+    from: u32,
+    to: u32,
+    at: u32,
 }
 
 impl Gathered {
@@ -338,25 +376,53 @@ impl Gathered {
             next,
             slab: Vec::new(),
             ends: Vec::new(),
+            arrivals: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
     /// In memory: empty records take room as well.
     fn bytes(&self) -> usize {
-        self.slab.len() + size_of_val(self.ends.as_slice())
+        let failed = self.failed.iter().map(|(_, record)| record.data.len());
+        self.slab.len() + size_of_val(self.ends.as_slice()) + failed.sum::<usize>()
     }
 
     /// Adds the frame's records from `next` up to `end`.
-    fn add(&mut self, header: &Header, slab: &[u8], ends: &[u32], end: Seq) {
+    fn add(&mut self, header: &Header, slab: &[u8], ends: &[u32], end: Seq) -> Taken {
         let first = header.first.seq.get();
         let from = (self.next.get() - first) as usize;
         let to = (end.min(header.end().seq).get() - first) as usize;
         let start = if from == 0 { 0 } else { ends[from - 1] };
         let base = self.slab.len() as u32;
         let bytes = &slab[start as usize..ends[to - 1] as usize];
+        let at = self.ends.len() as u32;
         self.slab.extend_from_slice(bytes);
         let moved = ends[from..to].iter().map(|end| base + (end - start));
         self.ends.extend(moved);
+        self.arrivals.push((at, header.arrival));
         self.next = end.min(header.end().seq);
+        Taken {
+            from: from as u32,
+            to: to as u32,
+            at,
+        }
+    }
+
+    fn add_failed(&mut self, taken: Taken, failed: Vec<(u32, FailedRecord)>) {
+        let Taken { from, to, at } = taken;
+        let within = failed
+            .into_iter()
+            .filter(|(index, _)| (from..to).contains(index));
+        self.failed
+            .extend(within.map(|(index, record)| (at + index - from, record)));
+    }
+
+    fn into_chunk(self, first: Seq) -> Option<Chunk> {
+        Some(Chunk {
+            first,
+            records: Records::from_parts(self.slab.into(), self.ends)?,
+            arrivals: self.arrivals,
+            failed: self.failed,
+        })
     }
 }

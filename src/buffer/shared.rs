@@ -1,6 +1,6 @@
 //! What the committer and all handles share: the durable state, and where its records lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use super::geometry::Geometry;
 use super::index::Indexes;
 use super::pool::Pool;
 use super::queue::Queue;
+use super::reader::LaneId;
 use super::state::{Sealed, State};
 use crate::model::{LogTime, Seq};
 use crate::outside::Clock;
@@ -26,9 +27,11 @@ pub struct Shared {
     pub metrics: Metrics,
     pub pool: Pool,
     pub queue: Arc<Queue>,
-    /// By stream id: the durable tails, for those who wait for them.
-    pub tails: BTreeMap<u32, watch::Sender<Seq>>,
+    /// The durable tails, for those who wait for them.
+    pub tails: BTreeMap<LaneId, watch::Sender<Seq>>,
     pub inner: Mutex<Inner>,
+    /// Streams whose arrivals go through a transformer.
+    pub transformed: BTreeSet<u32>,
     /// Keeps every other daemon out of the directory.
     pub _lock: Arc<dyn DiskFile>,
 }
@@ -81,16 +84,16 @@ impl Shared {
 }
 
 impl Inner {
-    /// When the first record of a stream that waits entered the log.
-    pub fn logged_at(&self, stream: u32, seq: Seq) -> Option<LogTime> {
-        let parts = &self.state.streams.get(&stream)?.parts;
+    /// When a record of a lane entered the log.
+    pub fn logged_at(&self, lane: LaneId, seq: Seq) -> Option<LogTime> {
+        let parts = &self.state.lane(lane)?.parts;
         let (segment, part) = parts.iter().find(|(_, part)| seq < part.span.end.seq)?;
         let is_current = self.current.is_some_and(|(id, _)| id == *segment);
         let index = match is_current {
             true => Some(&self.indexes.current),
             false => self.indexes.peek(*segment),
         };
-        let extent = index.and_then(|index| index.behind(stream, seq).first());
+        let extent = index.and_then(|index| index.behind(lane, seq).first());
         Some(extent.map_or(part.logged, |extent| extent.logged))
     }
 }

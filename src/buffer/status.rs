@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reader::{ReaderId, ReaderKind};
 use super::shared::Shared;
 use crate::model::StreamName;
 
@@ -72,8 +73,12 @@ impl Status {
         let inner = self.0.inner();
         let streams = inner.state.streams.iter();
         let oldest = streams.filter_map(|(id, stream)| {
-            let first = stream.live().first()?.start.seq;
-            let logged = inner.logged_at(*id, first)?;
+            let oldest = |kind: ReaderKind| {
+                let first = stream.live(kind).first()?.start.seq;
+                let stream = *id;
+                inner.logged_at(ReaderId { stream, kind }.lane(), first)
+            };
+            let logged = ReaderKind::ALL.into_iter().filter_map(oldest).min()?;
             Some((stream.facts.name.clone(), now.since(logged)))
         });
         oldest.collect()

@@ -63,6 +63,10 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 
+    pub fn is_at_end(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `None` where something is left over.
     pub fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())

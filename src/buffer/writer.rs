@@ -12,6 +12,7 @@ use super::entry::{Effect, Entry};
 use super::frame::{Header, Place};
 use super::gather::Gathered;
 use super::ledger::Position;
+use super::reader::LaneId;
 use super::segment::{GROUP_ALIGNMENT, Head, frames_at, segment_name};
 use super::shared::{Inner, SegmentFile, Shared};
 use super::state::Sealed;
@@ -144,7 +145,7 @@ impl Writer {
         let geometry = &self.shared.geometry;
         let stretch_end = current.end as usize + geometry.stretch_bytes_max();
         let limit = stretch_end.min(geometry.segment_bytes as usize);
-        let mut tails: BTreeMap<u32, Position> = BTreeMap::new();
+        let mut tails: BTreeMap<LaneId, Position> = BTreeMap::new();
         let mut frames: Vec<(Header, Entry)> = Vec::new();
         let mut at = current.end as usize;
         while let Some(entry) = rest.front() {
@@ -153,14 +154,16 @@ impl Writer {
                 break;
             }
             let entry = rest.pop_front().expect("it is in front");
-            let known = || inner.state.streams.get(&entry.draft.stream).map(|s| s.tail);
+            let lane = entry.draft.lane();
+            let known = || inner.state.lane(lane).map(|lane| lane.tail);
             let tail = tails
-                .entry(entry.draft.stream)
+                .entry(lane)
                 .or_insert_with(|| known().unwrap_or_default());
             let header = Header {
                 length: length as u32,
                 payload_crc: entry.draft.payload_crc,
                 kind: entry.draft.kind,
+                reader: entry.draft.reader,
                 life: inner.state.life,
                 place: Place {
                     segment: current.id,
@@ -175,7 +178,7 @@ impl Writer {
                 logged: entry.logged.unwrap_or(logged),
                 stream: entry.draft.stream,
                 count: entry.draft.count,
-                blocks: 0,
+                blocks: entry.draft.blocks.len() as u32,
                 slab: entry.draft.slab.len() as u32,
             };
             // B3: the next frame of this lane starts where this one ends.
@@ -216,15 +219,11 @@ impl Writer {
         let mut touched = BTreeSet::new();
         for (header, entry) in &group.frames {
             apply(&mut inner, header, entry);
-            touched.insert(header.stream);
+            touched.insert(header.lane());
         }
-        for stream in touched {
-            let tail = inner
-                .state
-                .streams
-                .get(&stream)
-                .map(|stream| stream.tail.seq);
-            if let (Some(sender), Some(tail)) = (self.shared.tails.get(&stream), tail) {
+        for lane in touched {
+            let tail = inner.state.lane(lane).map(|lane| lane.tail.seq);
+            if let (Some(sender), Some(tail)) = (self.shared.tails.get(&lane), tail) {
                 sender.send_if_modified(|shown| std::mem::replace(shown, tail) < tail);
             }
         }
@@ -387,6 +386,7 @@ fn gather(group: &Group) -> Gathered {
     for (header, entry) in &group.frames {
         let used = super::frame::HEADER_BYTES + header.payload_bytes();
         bytes.copy(&header.encode());
+        bytes.add(&entry.draft.blocks);
         bytes.add(&entry.draft.slab);
         bytes.add(&entry.draft.ends);
         bytes.zeros(header.length as usize - used);
@@ -404,9 +404,15 @@ fn apply(inner: &mut Inner, header: &Header, entry: &Entry) {
             assert!(hole.is_none(), "B3: frames of a lane are dense");
             inner.indexes.current.add(header);
         }
-        Effect::Cut(cut) => state.add_cut(header.stream, cut.clone()),
-        Effect::Settle(settlement) => state.settle(header.stream, settlement),
-        Effect::Quarantine(spans) => state.quarantine(header.stream, spans),
+        Effect::Answers(of) => {
+            let hole = state.add_answers(header, *of);
+            assert_eq!(hole, Ok(None), "answers are admitted in order");
+            inner.indexes.current.add(header);
+        }
+        Effect::Cut(cut) => state.add_cut(header.reader_id(), cut.clone()),
+        Effect::Verdict(verdict) => state.add_verdict(header.reader_id(), verdict),
+        Effect::Settle(settlement) => state.settle(header.reader_id(), settlement),
+        Effect::Quarantine(spans) => state.quarantine(header.lane(), spans),
         Effect::End => {}
     }
 }

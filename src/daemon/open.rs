@@ -1,6 +1,6 @@
 //! From settings to a daemon that is ready to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::admin::{Admin, Watched};
@@ -143,6 +143,7 @@ fn spec(stream: &config::Stream) -> StreamSpec {
     StreamSpec {
         name: stream.name.clone(),
         fingerprint: stream.fingerprint,
+        readers: BTreeSet::new(),
     }
 }
 
@@ -166,6 +167,7 @@ impl Parts {
             facts,
             intake,
             outlet,
+            ..
         } = handles;
         let sink = sink::objects::Objects::open(&stream.sink, &mut self.stores).await;
         let sink = sink.map_err(|cause| OpenError::Destination {

@@ -173,7 +173,9 @@ impl Delivery {
         loop {
             let (what, written) = match entry {
                 Entry::Settlement => {
-                    let settled = outlet.settle(self.cut.id, Settled::Delivered).await;
+                    let settled = outlet
+                        .settle(self.cut.id, Settled::Delivered { failed: 0 })
+                        .await;
                     ("settlement", settled)
                 }
                 Entry::Quarantine(stretch) => ("quarantine", outlet.quarantine(stretch).await),
@@ -181,7 +183,7 @@ impl Delivery {
             match written {
                 Ok(()) => return Ok(()),
                 Err(LogError::Closed) => return Err(LeftToTheNextLife),
-                Err(error @ LogError::Failed) => {
+                Err(error @ (LogError::Failed | LogError::Full)) => {
                     let size = Size {
                         records: self.cut.records,
                         bytes: self.cut.bytes,

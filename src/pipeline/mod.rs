@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::buffer::{Candidate, Cut, LogError, ReadError, StreamFacts, Waiting};
+use crate::buffer::{Candidate, Cut, LogError, ReadError, Shape, StreamFacts, Waiting};
 use crate::model::{BufferingHints, ByteSize, DirectoryId, Seq, limits};
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
@@ -154,14 +154,19 @@ impl Pipeline {
                     Err(due) => return due,
                 },
             };
-            match self.route.outlet.cut(&candidate, plan.0.clone()).await {
+            match self
+                .route
+                .outlet
+                .cut(&candidate, plan.0.clone(), Shape::Whole)
+                .await
+            {
                 Ok(cut) => {
                     self.failures = 0;
                     let batch = self.batch(&candidate);
                     happened::delivery::cut(&self.route.metrics, batch, reason.as_str());
                     self.start(cut);
                 }
-                Err(error @ LogError::Failed) => {
+                Err(error @ (LogError::Failed | LogError::Full)) => {
                     let say = self.route.progress.buffer_trouble("cut");
                     happened::delivery::not_logged(self.batch(&candidate), "cut", &error, say);
                     self.unsure = Some((candidate, plan, reason));

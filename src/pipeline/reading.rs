@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::buffer::{Cut, Extents, ReadError};
+use crate::buffer::{Chunk, Cut, Extents, ReadError};
 use crate::model::{Body, BodyError, Chunks, Records, SeqRange};
 
 /// Reads the batches of one stream.
@@ -80,7 +80,7 @@ impl Reading {
             let range = ranges.pop()?;
             match self.extents.read(range).await {
                 Ok(None) => {}
-                Ok(Some((first, records))) => {
+                Ok(Some(Chunk { first, records, .. })) => {
                     ranges.extend(SeqRange::between(first.plus(records.count()), range.end()));
                     return Some(Ok(records));
                 }

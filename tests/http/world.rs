@@ -1,6 +1,6 @@
 //! A daemon's front door to knock at, and the requests to knock with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -73,6 +73,7 @@ pub fn world(producers: impl IntoIterator<Item = Producer>, log: ByteSize) -> Wo
     let specs = names.map(|name| StreamSpec {
         name: name.parse().unwrap(),
         fingerprint: 1,
+        readers: BTreeSet::new(),
     });
     let storage = buffer::Settings {
         directory: "data".into(),
@@ -172,7 +173,7 @@ impl World {
         let extents = outlet.extents();
         let mut found = Vec::new();
         while let Some(range) = SeqRange::between(Seq::new(found.len() as u64), Seq::new(count)) {
-            let (_, records) = extents.read(range).await.unwrap().unwrap();
+            let records = extents.read(range).await.unwrap().unwrap().records;
             found.extend(records.iter().map(<[u8]>::to_vec));
         }
         found

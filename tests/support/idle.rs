@@ -1,6 +1,6 @@
 //! A daemon's admin side over a log that nobody uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ pub fn daemon(token: Option<&str>) -> Idle {
     let streams = ["clicks", "orders"].map(|name| StreamSpec {
         name: name.parse().unwrap(),
         fingerprint: 1,
+        readers: BTreeSet::new(),
     });
     let metrics = Metrics::default();
     let clock = Clock::system();

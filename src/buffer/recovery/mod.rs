@@ -179,26 +179,27 @@ fn open_files(disk: &dyn Disk, state: &State) -> Result<BTreeMap<u64, SegmentFil
 fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
     let state = &mut replayed.state;
     let mut lost = std::mem::take(&mut replayed.lost);
-    for (id, stream) in &state.streams {
+    for (id, lane) in state.lanes() {
         let mut found = Ledger::default();
-        let parts = stream
+        let parts = lane
             .parts
             .iter()
             .filter(|(segment, _)| files.contains_key(segment));
         parts.for_each(|(_, part)| found.add(part.span));
-        let nowhere = stream.live().into_iter().flat_map(|span| found.gaps(span));
-        lost.extend(nowhere.map(|span| (*id, span)));
+        let live = lane.live(&lane.main);
+        let nowhere = live.into_iter().flat_map(|span| found.gaps(span));
+        lost.extend(nowhere.map(|span| (id, span)));
     }
     for (id, span) in lost {
-        let Some(stream) = state.streams.get(&id) else {
+        let (Some(lane), Some(stream)) = (state.lane(id), state.streams.get(&id.stream)) else {
             continue;
         };
-        let name = stream.facts.name.clone();
-        let live: Vec<Span> = stream.done.gaps(span);
+        let live: Vec<Span> = lane.main.done.gaps(span);
         for span in &live {
-            happened::buffer::quarantined(&name, span.range());
+            happened::buffer::quarantined(&stream.facts.name, span.range());
         }
-        state.quarantine(id, &live);
+        // For the backup too, which may be behind.
+        state.quarantine(id, &[span]);
     }
 }
 

@@ -10,9 +10,10 @@ use crate::buffer::frame::{Draft, Header, Kind};
 use crate::buffer::index::SegmentIndex;
 use crate::buffer::ledger::{Position, Span};
 use crate::buffer::quarantine;
+use crate::buffer::reader::LaneId;
 use crate::buffer::scan::{Depth, Found, Stretch, Window, scan};
 use crate::buffer::segment::Head;
-use crate::buffer::state::State;
+use crate::buffer::state::{OutOfOrder, State};
 
 pub struct Replayed {
     pub state: State,
@@ -23,7 +24,7 @@ pub struct Replayed {
     pub again: Vec<Entry>,
     pub damaged: Vec<quarantine::Stretch>,
     /// Records that were in what is damaged.
-    pub lost: Vec<(u32, Span)>,
+    pub lost: Vec<(LaneId, Span)>,
 }
 
 pub fn replay(window: &mut Window, head: &Head, state: State) -> io::Result<Replayed> {
@@ -102,7 +103,7 @@ impl Replayed {
 
     /// Says whether the frame makes sense.
     fn apply(&mut self, header: &Header, frame: &[u8]) -> bool {
-        let Some(effect) = Effect::decode(header.kind, header.slab(frame)) else {
+        let Some(effect) = Effect::decode(header, frame) else {
             return false;
         };
         let state = &mut self.state;
@@ -110,26 +111,35 @@ impl Replayed {
         match effect {
             Effect::Records => {
                 let hole = state.add_records(header);
-                self.lost.extend(hole.map(|hole| (header.stream, hole)));
+                self.lost.extend(hole.map(|hole| (header.lane(), hole)));
                 self.index.add(header);
             }
-            Effect::Cut(cut) => state.add_cut(header.stream, cut),
-            Effect::Settle(settlement) => state.settle(header.stream, &settlement),
-            Effect::Quarantine(spans) => state.quarantine(header.stream, &spans),
+            Effect::Answers(of) => match state.add_answers(header, of) {
+                Ok(hole) => {
+                    self.lost.extend(hole.map(|hole| (header.lane(), hole)));
+                    self.index.add(header);
+                }
+                Err(OutOfOrder) => return false,
+            },
+            Effect::Cut(cut) => state.add_cut(header.reader_id(), cut),
+            Effect::Verdict(verdict) => state.add_verdict(header.reader_id(), &verdict),
+            Effect::Settle(settlement) => state.settle(header.reader_id(), &settlement),
+            Effect::Quarantine(spans) => state.quarantine(header.lane(), &spans),
             Effect::End => {}
         }
         true
     }
 
-    /// The records are lost, but their numbers are known.
+    /// The records are lost, but their numbers are known. Lost answers are asked for again, unless a
+    /// later frame shows that others followed them.
     fn mourn(&mut self, header: &Header) {
         if header.kind != Kind::Records {
             return;
         }
         let hole = self.state.add_records(header);
-        self.lost.extend(hole.map(|hole| (header.stream, hole)));
+        self.lost.extend(hole.map(|hole| (header.lane(), hole)));
         let span = Span::between(header.first, header.end());
-        self.lost.extend(span.map(|span| (header.stream, span)));
+        self.lost.extend(span.map(|span| (header.lane(), span)));
     }
 }
 
@@ -137,13 +147,13 @@ impl Replayed {
 fn whole_frames(window: &mut Window, unproven: Stretch, state: &State) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut is_torn = false;
-    let mut tails: BTreeMap<u32, Position> = BTreeMap::new();
+    let mut tails: BTreeMap<LaneId, Position> = BTreeMap::new();
     scan(window, unproven, Depth::Payloads, |found| {
         let entry = match found {
             Found::Frame(header, frame) if !is_torn => {
-                let known = state.streams.get(&header.stream).map(|stream| stream.tail);
+                let known = state.lane(header.lane()).map(|lane| lane.tail);
                 let tail = tails
-                    .entry(header.stream)
+                    .entry(header.lane())
                     .or_insert(known.unwrap_or_default());
                 // B3: a frame whose predecessor is damaged cannot keep its numbers.
                 let is_next = *tail == header.first;
@@ -159,17 +169,19 @@ fn whole_frames(window: &mut Window, unproven: Stretch, state: &State) -> io::Re
 }
 
 fn entry_again(header: &Header, frame: &[u8]) -> Option<Entry> {
-    let effect = Effect::decode(header.kind, header.slab(frame))?;
-    let ends: Vec<u8> = match header.kind {
-        Kind::Records => header
+    let effect = Effect::decode(header, frame)?;
+    let ends: Vec<u8> = match header.kind.holds_records() {
+        true => header
             .ends(frame)?
             .iter()
             .flat_map(|end| end.to_le_bytes())
             .collect(),
-        Kind::Cut | Kind::Settle | Kind::Quarantined | Kind::End => Vec::new(),
+        false => Vec::new(),
     };
     let draft = Draft {
         kind: header.kind,
+        reader: header.reader,
+        blocks: Bytes::copy_from_slice(header.blocks(frame)),
         stream: header.stream,
         count: header.count,
         arrival: header.arrival,

@@ -1,0 +1,306 @@
+//! A transformer's answers, as they enter the log.
+//!
+//! Each record is answered once: with new bytes, with a failure, or by being dropped. An entry of the
+//! answers' lane is one of the first two, and a dropped record leaves none. A failed entry has no bytes
+//! in the lane, for only delivered bytes count for the size of a batch: the record as it arrived
+//! travels in the frame's block.
+//!
+//! ```text
+//! block:  1, length | what was answered: span | failed: count | index, code, message, attempts,
+//!                   |                         |               | ended, arrival, the record
+//! ```
+
+use bytes::Bytes;
+
+use super::control::{read_span, write_span};
+use super::ledger::{Position, Span};
+use super::verdicts::{failure_from, failure_to};
+use super::wire::{Reader, Writer};
+use crate::model::{Failure, Timestamp};
+
+/// Numbers of block types are for good. Reserved: 2 metadata of records, 3 a producer's invocation.
+const ANSWERED: u64 = 1;
+
+/// A frame's header, its block's frame and padding.
+const FIXED_BYTES: usize = 160;
+
+/// One frame of answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// The records that are answered: a dense stretch of what arrived.
+    pub of: Span,
+    /// When the first of them arrived.
+    pub first_arrival: Timestamp,
+    pub slab: Bytes,
+    /// Where each entry ends in the slab.
+    pub ends: Vec<u32>,
+    /// By index into `ends`, ascending.
+    pub failed: Vec<(u32, FailedRecord)>,
+}
+
+/// A record that the transformer could not process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedRecord {
+    pub failure: Failure,
+    /// When it came to us.
+    pub arrival: Timestamp,
+    /// As it came.
+    pub data: Bytes,
+}
+
+/// What became of one record in the transformer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The record as it arrived: how many bytes, and when.
+    pub bytes: u32,
+    pub arrival: Timestamp,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Ok(Bytes),
+    Dropped,
+    /// With the record as it arrived.
+    Failed(Failure, Bytes),
+}
+
+impl Answers {
+    /// On the disk, about.
+    pub fn length(&self) -> usize {
+        let failed = self.failed.iter().map(|(_, record)| record.cost());
+        FIXED_BYTES + self.slab.len() + 4 * self.ends.len() + failed.sum::<usize>()
+    }
+
+    pub fn encode_blocks(&self) -> Vec<u8> {
+        let mut body = Writer::default();
+        write_span(&mut body, self.of);
+        body.number(self.failed.len() as u64);
+        for (index, record) in &self.failed {
+            body.number(u64::from(*index));
+            failure_to(&mut body, &record.failure);
+            body.number(record.arrival.as_millis());
+            body.bytes(&record.data);
+        }
+        let mut blocks = Writer::default();
+        blocks.number(ANSWERED);
+        blocks.bytes(&body.into_bytes());
+        blocks.into_bytes()
+    }
+
+    /// Which records the frame with these blocks answers.
+    pub fn decode_of(blocks: &[u8]) -> Option<Span> {
+        read_span(&mut Reader::new(answered(blocks)?))
+    }
+
+    /// Which entries of the frame with these blocks failed.
+    pub fn decode_failed(blocks: &[u8]) -> Option<Vec<(u32, FailedRecord)>> {
+        let mut reader = Reader::new(answered(blocks)?);
+        read_span(&mut reader)?;
+        let count = reader.number()?;
+        let failed = (0..count)
+            .map(|_| read_failed(&mut reader))
+            .collect::<Option<Vec<_>>>()?;
+        reader.end().map(|()| failed)
+    }
+}
+
+fn answered(blocks: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(blocks);
+    if reader.number()? != ANSWERED {
+        return None;
+    }
+    reader.bytes()
+}
+
+fn read_failed(reader: &mut Reader<'_>) -> Option<(u32, FailedRecord)> {
+    let index = reader.number_u32()?;
+    let record = FailedRecord {
+        failure: failure_from(reader)?,
+        arrival: Timestamp::from_millis(reader.number()?),
+        data: Bytes::copy_from_slice(reader.bytes()?),
+    };
+    Some((index, record))
+}
+
+/// Frames of at most about so many bytes each, or of one record's answer.
+pub fn split(start: Position, answered: Vec<Answered>, bytes_max: usize) -> Vec<Answers> {
+    let mut frames = Vec::new();
+    let mut frame = Building::starting_at(start);
+    for record in answered {
+        if bytes_max < frame.bytes + record.cost() {
+            let next = Building::starting_at(frame.end);
+            frames.extend(std::mem::replace(&mut frame, next).build());
+        }
+        frame.add(record);
+    }
+    frames.extend(frame.build());
+    frames
+}
+
+impl Answered {
+    /// On the disk, about.
+    fn cost(&self) -> usize {
+        match &self.outcome {
+            Outcome::Ok(data) => 4 + data.len(),
+            Outcome::Dropped => 0,
+            Outcome::Failed(failure, data) => failed_cost(failure, data),
+        }
+    }
+}
+
+impl FailedRecord {
+    fn cost(&self) -> usize {
+        failed_cost(&self.failure, &self.data)
+    }
+}
+
+fn failed_cost(failure: &Failure, data: &Bytes) -> usize {
+    64 + failure.code.len() + failure.message.len() + data.len()
+}
+
+struct Building {
+    start: Position,
+    end: Position,
+    first_arrival: Option<Timestamp>,
+    slab: Vec<u8>,
+    ends: Vec<u32>,
+    failed: Vec<(u32, FailedRecord)>,
+    bytes: usize,
+}
+
+impl Building {
+    fn starting_at(start: Position) -> Building {
+        Building {
+            start,
+            end: start,
+            first_arrival: None,
+            slab: Vec::new(),
+            ends: Vec::new(),
+            failed: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn add(&mut self, record: Answered) {
+        self.bytes += record.cost();
+        self.end = self.end.plus(1, u64::from(record.bytes));
+        self.first_arrival.get_or_insert(record.arrival);
+        match record.outcome {
+            Outcome::Dropped => return,
+            Outcome::Ok(data) => self.slab.extend_from_slice(&data),
+            Outcome::Failed(failure, data) => {
+                let index = self.ends.len() as u32;
+                let arrival = record.arrival;
+                let failed = FailedRecord {
+                    failure,
+                    arrival,
+                    data,
+                };
+                self.failed.push((index, failed));
+            }
+        }
+        let end = u32::try_from(self.slab.len()).expect("L1: an answer is far smaller than 4 GiB");
+        self.ends.push(end);
+    }
+
+    /// `None` where nothing was added.
+    fn build(self) -> Option<Answers> {
+        Some(Answers {
+            of: Span::between(self.start, self.end)?,
+            first_arrival: self.first_arrival?,
+            slab: self.slab.into(),
+            ends: self.ends,
+            failed: self.failed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn failure() -> Failure {
+        Failure::new("Lambda.FunctionError", "no", 4, Timestamp::from_millis(9))
+    }
+
+    /// Each record came with ten bytes; `o` came back with three, `d` was dropped, `f` failed.
+    fn answered(letters: &str) -> Vec<Answered> {
+        let letters = letters.chars().enumerate();
+        let one = letters.map(|(number, letter)| Answered {
+            bytes: 10,
+            arrival: Timestamp::from_millis(number as u64),
+            outcome: match letter {
+                'o' => Outcome::Ok(Bytes::from_static(b"new")),
+                'd' => Outcome::Dropped,
+                _ => Outcome::Failed(failure(), Bytes::from_static(b"0123456789")),
+            },
+        });
+        one.collect()
+    }
+
+    #[track_caller]
+    fn check(letters: &str, bytes_max: usize, expected: Expect) {
+        let frames = split(Position::ZERO.plus(100, 1000), answered(letters), bytes_max);
+        let lines = frames.iter().map(|frame| {
+            let blocks = frame.encode_blocks();
+            assert_eq!(Answers::decode_of(&blocks), Some(frame.of));
+            assert_eq!(
+                Answers::decode_failed(&blocks).as_ref(),
+                Some(&frame.failed)
+            );
+            let failed: Vec<u32> = frame.failed.iter().map(|(index, _)| *index).collect();
+            format!(
+                "{} ({} bytes) at {}: ends {:?}, failed {failed:?}",
+                frame.of.range(),
+                frame.of.bytes(),
+                frame.first_arrival.as_millis(),
+                frame.ends
+            )
+        });
+        expected.assert_eq(&lines.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn a_dropped_record_leaves_no_entry_and_a_failed_one_no_bytes() {
+        check(
+            "odfo",
+            1_000,
+            expect!["100..104 (40 bytes) at 0: ends [3, 3, 6], failed [1]"],
+        );
+        check(
+            "ddd",
+            1_000,
+            expect!["100..103 (30 bytes) at 0: ends [], failed []"],
+        );
+    }
+
+    #[test]
+    fn many_answers_are_several_frames() {
+        check(
+            "oodoo",
+            14,
+            expect![[r#"
+                100..103 (30 bytes) at 0: ends [3, 6], failed []
+                103..105 (20 bytes) at 3: ends [3, 6], failed []"#]],
+        );
+        check(
+            "fo",
+            10,
+            expect![[r#"
+                100..101 (10 bytes) at 0: ends [0], failed [0]
+                101..102 (10 bytes) at 1: ends [3], failed []"#]],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_blocks_panic(bytes: Vec<u8>) {
+            let _ = Answers::decode_of(&bytes);
+            let _ = Answers::decode_failed(&bytes);
+        }
+    }
+}
