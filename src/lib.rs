@@ -20,6 +20,7 @@
 //! | `aws` | model, outside, telemetry |
 //! | `buffer` | model, outside, telemetry |
 //! | `objects` | model, outside, telemetry, retry, aws |
+//! | `failed` | model |
 //! | `server` | model, outside, telemetry |
 //! | `source` | model, outside, telemetry, retry, aws, buffer, server |
 //! | `sink` | model, outside, telemetry, retry, objects |
@@ -65,6 +66,7 @@ pub mod retry;
 
 pub mod aws;
 pub mod buffer;
+pub mod failed;
 pub mod objects;
 
 pub mod server;

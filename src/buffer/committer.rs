@@ -15,10 +15,11 @@ use super::pool::Fill;
 use super::queue::{
     AnswerArrivals, Append, GiveVerdict, NewCut, Quarantine, Request, Settle, Taker, Waited,
 };
-use super::reader::{ReaderId, ReaderKind};
+use super::reader::ReaderId;
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{AppendError, CutId, Health, LogError};
+use crate::model::ReaderKind;
 use crate::model::limits;
 use crate::outside::disk::off_thread;
 use crate::telemetry::happened;

@@ -20,8 +20,9 @@ use bytes::Bytes;
 
 use super::answers::Answers;
 use super::ledger::{Position, Span};
-use super::reader::{LaneId, ReaderId, ReaderKind};
+use super::reader::{LaneId, ReaderId};
 use super::wire::crc32c;
+use crate::model::ReaderKind;
 use crate::model::{LogTime, Records, Seq, Timestamp};
 
 pub const HEADER_BYTES: usize = 96;

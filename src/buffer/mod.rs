@@ -90,13 +90,12 @@ pub use opening::{OpenError, open};
 pub use outlet::{
     Candidate, Cut, CutId, Extents, LogError, Mark, Outlet, ReadError, Settled, Waiting,
 };
-pub use reader::ReaderKind;
 pub use reading::Chunk;
 pub use status::{Health, Segments, Status, Totals};
 pub use verdicts::{Verdict, Verdicts};
 pub use writer::WriteError;
 
-use crate::model::{ByteSize, DirectoryId, StreamName, Timestamp};
+use crate::model::{ByteSize, DirectoryId, ReaderKind, StreamName, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -3,16 +3,7 @@
 //! A lane is a dense sequence of records (B3): those that arrived and, behind a transformer, its
 //! answers. What must bring a lane's records to rest is a reader with a ledger of its own.
 
-/// Numbers stand in frames: they are for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReaderKind {
-    /// Delivers what arrived; behind it, or instead of it, a transformer's answers do the same.
-    Arrivals = 0,
-    /// Delivers a transformer's answers.
-    Answers = 1,
-    /// Copies what arrived to the source record backup.
-    Backup = 2,
-}
+use crate::model::ReaderKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
@@ -35,16 +26,6 @@ pub struct ReaderId {
 }
 
 impl ReaderKind {
-    pub const ALL: [ReaderKind; 3] = [
-        ReaderKind::Arrivals,
-        ReaderKind::Answers,
-        ReaderKind::Backup,
-    ];
-
-    pub fn from_byte(byte: u8) -> Option<ReaderKind> {
-        ReaderKind::ALL.into_iter().find(|kind| *kind as u8 == byte)
-    }
-
     pub fn lane(self) -> Lane {
         match self {
             ReaderKind::Arrivals | ReaderKind::Backup => Lane::Arrivals,

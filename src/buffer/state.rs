@@ -9,9 +9,10 @@ use super::control::{OpenCut, Settlement, Shape};
 use super::frame::Header;
 use super::lane::{LaneState, Part, ReaderState};
 use super::ledger::Span;
-use super::reader::{Lane, LaneId, ReaderId, ReaderKind};
+use super::reader::{Lane, LaneId, ReaderId};
 use super::verdicts::PartVerdict;
 use super::{CutId, Settled, StreamFacts, Totals};
+use crate::model::ReaderKind;
 use crate::model::{DirectoryId, LogTime};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reader::{ReaderId, ReaderKind};
+use super::reader::ReaderId;
 use super::shared::Shared;
+use crate::model::ReaderKind;
 use crate::model::StreamName;
 
 /// How the log is, for health and metrics. Cheap to clone.

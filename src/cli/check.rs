@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Configuration, Exit, Failure};
 use crate::config::{Loaded, Problem, Problems, Stream};
-use crate::model::{DirectoryId, Seq, SeqRange};
+use crate::model::{DirectoryId, ReaderKind, Seq, SeqRange};
 use crate::objects::key::KeyFacts;
 use crate::outside::{Clock, Surroundings};
 
@@ -109,6 +109,7 @@ fn example_key(stream: &Stream) -> String {
         stream: &stream.name,
         version: stream.description.version,
         range: SeqRange::new(Seq::new(0), Seq::new(1)),
+        reader: ReaderKind::Arrivals,
         first_arrival: Clock::system().now(),
         compression: stream.sink.compression,
     })

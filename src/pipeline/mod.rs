@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::buffer::{Candidate, Cut, LogError, ReadError, Shape, StreamFacts, Waiting};
-use crate::model::{BufferingHints, ByteSize, DirectoryId, Seq, limits};
+use crate::model::{BufferingHints, ByteSize, DirectoryId, ReaderKind, Seq, limits};
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
 use crate::sink::{BatchFacts, FlushReason, Plan};
@@ -241,6 +241,7 @@ impl Pipeline {
             stream: self.facts.name.clone(),
             version: self.facts.version,
             range: candidate.range,
+            reader: ReaderKind::Arrivals,
             records: candidate.range.count(),
             bytes: candidate.bytes,
             first_arrival: candidate.first_arrival,

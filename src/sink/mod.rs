@@ -9,7 +9,7 @@ pub mod parts;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{Body, DirectoryId, Seq, SeqRange, StreamName, Timestamp};
+use crate::model::{Body, DirectoryId, ReaderKind, Seq, SeqRange, StreamName, Timestamp};
 use crate::objects::Refusal;
 
 /// Why a batch was cut.
@@ -39,6 +39,7 @@ pub struct BatchFacts {
     /// The settings' version.
     pub version: u32,
     pub range: SeqRange,
+    pub reader: ReaderKind,
     pub records: u64,
     pub bytes: u64,
     pub first_arrival: Timestamp,

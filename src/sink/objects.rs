@@ -105,6 +105,7 @@ impl Sink for Objects {
             stream: &facts.stream,
             version: facts.version,
             range: facts.range,
+            reader: facts.reader,
             first_arrival: facts.first_arrival,
             compression: self.compression,
         });

@@ -5,12 +5,11 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::KeyFacts;
+use crate::model::ErrorOutput;
 
 /// Firehose's random strings: eleven of `[A-Za-z0-9]`.
 const RANDOM_STRING_CHARACTERS: usize = 11;
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// Whose objects these are: the stream's delivery. Backup and failed output will be other readers.
-const READER: &[u8] = b"delivery";
 
 /// Each `random_string` differs from the one before.
 pub struct Draws {
@@ -22,14 +21,14 @@ impl Draws {
     /// Lengths before texts keep two batches from ever giving the same input. `version` and
     /// `compression` are left out: they stand in the name as they are.
     pub fn of(facts: &KeyFacts<'_>) -> Draws {
-        let stream = facts.stream.as_str();
+        let (stream, reader) = (facts.stream.as_str(), facts.reader.as_str());
         let seed = Sha256::new()
             .chain_update(b"standpipe object 1")
             .chain_update(facts.directory.0.to_be_bytes())
             .chain_update((stream.len() as u64).to_be_bytes())
             .chain_update(stream)
-            .chain_update((READER.len() as u64).to_be_bytes())
-            .chain_update(READER)
+            .chain_update((reader.len() as u64).to_be_bytes())
+            .chain_update(reader)
             .chain_update(facts.range.start().get().to_be_bytes())
             .chain_update(facts.range.end().get().to_be_bytes())
             .chain_update(facts.first_arrival.as_millis().to_be_bytes())
@@ -49,7 +48,16 @@ impl Draws {
     }
 
     pub fn uuid(&self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.draw("uuid", 0)).into_uuid()
+        self.named("uuid")
+    }
+
+    /// What failed of a batch has names of its own.
+    pub fn failed_uuid(&self, error: ErrorOutput) -> Uuid {
+        self.named(error.as_str())
+    }
+
+    fn named(&self, purpose: &str) -> Uuid {
+        uuid::Builder::from_random_bytes(self.draw(purpose, 0)).into_uuid()
     }
 
     pub fn random_string(&mut self) -> String {

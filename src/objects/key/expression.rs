@@ -19,7 +19,7 @@ enum Piece {
 }
 
 /// The longest of Firehose's error types: what an evaluated ErrorOutputPrefix is measured with.
-const ERROR_OUTPUT_TYPE_LONGEST: &str = "AmazonOpenSearchService-failed";
+pub const ERROR_OUTPUT_TYPE_LONGEST: &str = "AmazonOpenSearchService-failed";
 
 impl Expression {
     pub fn parse(field: Field, text: &str) -> Result<Expression, KeyTemplateError> {
@@ -58,18 +58,28 @@ impl Expression {
         self.0.iter().all(literal)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn push_error_output_type(&mut self) {
+        self.0.push(Piece::ErrorOutputType);
+        self.0.push(Piece::Literal("/".to_owned()));
+    }
+
     pub fn push_time(&mut self, pattern: Pattern) {
         self.0.push(Piece::Time(pattern));
     }
 
-    pub fn evaluate(&self, moment: &Moment, draws: &mut Draws) -> String {
+    /// `error` is what failed, where this is the prefix of a failed output.
+    pub fn evaluate(&self, moment: &Moment, draws: &mut Draws, error: &str) -> String {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
                 Piece::Time(pattern) => pattern.write(moment, &mut text),
                 Piece::RandomString => text.push_str(&draws.random_string()),
-                Piece::ErrorOutputType => text.push_str(ERROR_OUTPUT_TYPE_LONGEST),
+                Piece::ErrorOutputType => text.push_str(error),
             }
         }
         text
@@ -78,7 +88,7 @@ impl Expression {
     /// How long it can become.
     pub fn characters_max(&self, time_zone: &TimeZone) -> usize {
         let length = |moment| {
-            let text = self.evaluate(&moment, &mut Draws::widest());
+            let text = self.evaluate(&moment, &mut Draws::widest(), ERROR_OUTPUT_TYPE_LONGEST);
             text.chars().count()
         };
         Moment::widest(time_zone).map(length).max().unwrap_or(0)

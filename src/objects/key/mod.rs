@@ -17,12 +17,14 @@ mod pattern;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Compression, DirectoryId, SeqRange, StreamName, Timestamp, limits};
+use crate::model::{
+    Compression, DirectoryId, ErrorOutput, ReaderKind, SeqRange, StreamName, Timestamp, limits,
+};
 
 pub use error::{Field, KeyTemplateError};
 
 use drawn::Draws;
-use expression::Expression;
+use expression::{ERROR_OUTPUT_TYPE_LONGEST, Expression};
 use pattern::{Moment, Pattern};
 
 /// What Firehose adds to a prefix without expressions.
@@ -40,6 +42,8 @@ const SEGMENT_BYTES_MAX: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTemplate {
     prefix: Expression,
+    /// Of what failed.
+    error_prefix: Expression,
     name_time: Pattern,
     time_zone: TimeZone,
 }
@@ -51,6 +55,7 @@ pub struct KeyFacts<'a> {
     pub stream: &'a StreamName,
     pub version: u32,
     pub range: SeqRange,
+    pub reader: ReaderKind,
     pub first_arrival: Timestamp,
     pub compression: Compression,
 }
@@ -65,26 +70,34 @@ impl KeyTemplate {
         let time_zone = named_time_zone(time_zone.unwrap_or(""))?;
         let error_output_prefix = error_output_prefix.unwrap_or("");
         let mut prefix = Expression::parse(Field::Prefix, prefix.unwrap_or(""))?;
-        let error_output = Expression::parse(Field::ErrorOutputPrefix, error_output_prefix)?;
+        let mut error_prefix = Expression::parse(Field::ErrorOutputPrefix, error_output_prefix)?;
         if !prefix.is_literal() && error_output_prefix.is_empty() {
             return Err(KeyTemplateError::ErrorOutputPrefixMissing);
         }
         for (field, expression) in [
             (Field::Prefix, &prefix),
-            (Field::ErrorOutputPrefix, &error_output),
+            (Field::ErrorOutputPrefix, &error_prefix),
         ] {
             let longest = expression.characters_max(&time_zone);
             if limits::FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX < longest {
                 return Err(KeyTemplateError::EvaluatedTooLong(field));
             }
         }
+        let time = Pattern::parse(DEFAULT_TIME).expect("the default pattern is valid");
+        if error_prefix.is_empty() {
+            error_prefix = prefix.clone();
+        }
+        if error_prefix.is_literal() {
+            error_prefix.push_error_output_type();
+            error_prefix.push_time(time.clone());
+        }
         if prefix.is_literal() {
-            let time = Pattern::parse(DEFAULT_TIME).expect("the default pattern is valid");
             prefix.push_time(time);
         }
         let name_time = Pattern::parse(NAME_TIME).expect("the name's pattern is valid");
         let template = KeyTemplate {
             prefix,
+            error_prefix,
             name_time,
             time_zone,
         };
@@ -95,22 +108,45 @@ impl KeyTemplate {
     pub fn object_key(&self, facts: &KeyFacts<'_>) -> String {
         let mut draws = Draws::of(facts);
         let moment = Moment::at(facts.first_arrival, &self.time_zone);
-        let mut key = self.prefix.evaluate(&moment, &mut draws);
+        let mut key = self.prefix.evaluate(&moment, &mut draws, "");
+        self.push_name(facts, &moment, &mut key);
         let extension = match facts.compression {
             Compression::Uncompressed => "",
             Compression::Gzip => ".gz",
         };
-        key.push_str(facts.stream.as_str());
-        key.push_str(&format!("-{}-", facts.version));
-        self.name_time.write(&moment, &mut key);
         key.push_str(&format!("-{}{extension}", draws.uuid()));
         key
     }
 
+    /// Of the object with those records of the batch that failed so: never compressed, and without an
+    /// extension.
+    pub fn failed_key(&self, facts: &KeyFacts<'_>, error: ErrorOutput) -> String {
+        let mut draws = Draws::of(facts);
+        let moment = Moment::at(facts.first_arrival, &self.time_zone);
+        let mut key = self
+            .error_prefix
+            .evaluate(&moment, &mut draws, error.as_str());
+        self.push_name(facts, &moment, &mut key);
+        key.push_str(&format!("-{}", draws.failed_uuid(error)));
+        key
+    }
+
+    /// Everything but the uuid.
+    fn push_name(&self, facts: &KeyFacts<'_>, moment: &Moment, key: &mut String) {
+        key.push_str(facts.stream.as_str());
+        key.push_str(&format!("-{}-", facts.version));
+        self.name_time.write(moment, key);
+    }
+
     /// A key that no place takes would hold a stream's data for ever, so it is found out now.
     fn check_places(&self) -> Result<(), KeyTemplateError> {
-        for moment in Moment::widest(&self.time_zone) {
-            let mut key = self.prefix.evaluate(&moment, &mut Draws::widest());
+        let prefixes = [&self.prefix, &self.error_prefix];
+        let evaluated = prefixes.into_iter().flat_map(|prefix| {
+            let moments = Moment::widest(&self.time_zone);
+            let longest = ERROR_OUTPUT_TYPE_LONGEST;
+            moments.map(move |moment| prefix.evaluate(&moment, &mut Draws::widest(), longest))
+        });
+        for mut key in evaluated {
             key.push_str(&"n".repeat(NAME_BYTES_MAX));
             if S3_KEY_BYTES_MAX < key.len() {
                 return Err(KeyTemplateError::KeyTooLong);

@@ -15,6 +15,7 @@ fn facts(stream: &StreamName) -> KeyFacts<'_> {
         stream,
         version: 1,
         range: SeqRange::new(Seq::new(100), Seq::new(250)),
+        reader: ReaderKind::Arrivals,
         first_arrival: FIRST_ARRIVAL,
         compression: Compression::Gzip,
     }
@@ -47,6 +48,14 @@ fn check_time(instant: &str, zone: &str, pattern: &str, expected: Expect) {
         None => text.push_str("refused"),
     }
     expected.assert_eq(&text);
+}
+
+/// Where what the transformer could not process goes.
+#[track_caller]
+fn check_failed(prefix: &str, error_output_prefix: &str, expected: Expect) {
+    let clicks = "clicks".parse().unwrap();
+    let template = KeyTemplate::new(Some(prefix), Some(error_output_prefix), None).unwrap();
+    expected.assert_eq(&template.failed_key(&facts(&clicks), ErrorOutput::Processing));
 }
 
 #[track_caller]
@@ -441,7 +450,12 @@ fn lengths_hold_at_the_limit_and_not_one_past_it() {
 fn keys_must_suit_every_place() {
     // 511 characters of two bytes each fit Firehose's rule and not S3's.
     check_refused(&"ä/".repeat(256), "", "", expect!["valid"]);
-    check_refused(&"ää/".repeat(170), "", "", expect!["valid"]);
+    check_refused(
+        &"ää/".repeat(170),
+        "",
+        "",
+        expect!["Prefix: keys would be longer than the 1024 bytes that S3 takes"],
+    );
     check_refused(
         &"日日日/".repeat(128),
         "",
@@ -512,6 +526,14 @@ fn d3_the_name_is_a_function_of_the_batch_and_of_nothing_else() {
             first_arrival: Timestamp::from_millis(1),
             ..facts(&clicks)
         },
+        KeyFacts {
+            reader: ReaderKind::Answers,
+            ..facts(&clicks)
+        },
+        KeyFacts {
+            reader: ReaderKind::Backup,
+            ..facts(&clicks)
+        },
         facts(&views),
     ];
     for other in &others {
@@ -520,6 +542,60 @@ fn d3_the_name_is_a_function_of_the_batch_and_of_nothing_else() {
     let parsed: uuid::Uuid = same.parse().unwrap();
     assert_eq!(parsed.get_version(), Some(uuid::Version::Random));
     assert_eq!(parsed.get_variant(), uuid::Variant::RFC4122);
+}
+
+#[test]
+fn what_failed_goes_under_the_error_output_prefix_or_else_under_the_prefix() {
+    check_failed(
+        "",
+        "",
+        expect![
+            "processing-failed/2026/03/14/09/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
+        ],
+    );
+    check_failed(
+        "logs/",
+        "",
+        expect![
+            "logs/processing-failed/2026/03/14/09/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
+        ],
+    );
+    check_failed(
+        "logs/",
+        "bad/",
+        expect![
+            "bad/processing-failed/2026/03/14/09/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
+        ],
+    );
+    check_failed(
+        "logs/!{timestamp:yyyy}/",
+        "bad/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/",
+        expect![
+            "bad/processing-failed/2026/03/14/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
+        ],
+    );
+}
+
+#[test]
+fn d3_each_kind_of_failure_has_a_name_of_its_own() {
+    let clicks = "clicks".parse().unwrap();
+    let template = KeyTemplate::new(None, Some("!{firehose:error-output-type}/"), None).unwrap();
+    let errors = [
+        ErrorOutput::Processing,
+        ErrorOutput::HttpEndpoint,
+        ErrorOutput::Splunk,
+    ];
+    let mut keys: Vec<String> = errors
+        .iter()
+        .map(|error| template.failed_key(&facts(&clicks), *error))
+        .collect();
+    keys.push(template.object_key(&facts(&clicks)));
+    let uuids: std::collections::BTreeSet<&str> = keys
+        .iter()
+        .map(|key| key.trim_end_matches(".gz"))
+        .map(|key| &key[key.len() - 36..])
+        .collect();
+    assert_eq!(uuids.len(), keys.len());
 }
 
 #[test]
@@ -554,7 +630,7 @@ proptest! {
         for zone in ["UTC", "America/St_Johns"] {
             let zone = TimeZone::get(zone).unwrap();
             let moment = Moment::at(Timestamp::from_millis(millis), &zone);
-            let text = expression.evaluate(&moment, &mut Draws::widest());
+            let text = expression.evaluate(&moment, &mut Draws::widest(), "");
             prop_assert!(text.chars().count() <= expression.characters_max(&zone));
         }
     }

@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use futures_util::StreamExt;
 
 use super::*;
-use crate::model::{Body, DirectoryId, RecordsBuilder, Seq, SeqRange, Timestamp};
+use crate::model::{Body, DirectoryId, ReaderKind, RecordsBuilder, Seq, SeqRange, Timestamp};
 use crate::objects::Stored;
 
 /// Takes everything and remembers what it was asked.
@@ -54,6 +54,7 @@ fn facts() -> BatchFacts {
         stream: "clicks".parse().unwrap(),
         version: 3,
         range: SeqRange::new(Seq::new(10), Seq::new(12)),
+        reader: ReaderKind::Arrivals,
         records: 2,
         bytes: 6,
         first_arrival: Timestamp::from_millis(1_773_480_413_589),
