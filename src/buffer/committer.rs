@@ -406,3 +406,6 @@ fn quarantine_entry(shared: &Shared, quarantine: Quarantine) -> Entry {
     let answer = Answer::Done(quarantine.answer);
     Entry::control(quarantine.reader, effect, shared.clock.now(), answer)
 }
+
+#[cfg(test)]
+mod tests;

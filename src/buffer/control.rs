@@ -175,7 +175,16 @@ pub fn read_spans(reader: &mut Reader<'_>) -> Option<Vec<Span>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_body_panic(body: Vec<u8>) {
+            let _ = (OpenCut::decode(&body), Settlement::decode(&body), decode_quarantined(&body));
+        }
+    }
 
     fn span() -> Span {
         let start = Position::ZERO.plus(3, 30);

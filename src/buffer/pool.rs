@@ -153,3 +153,27 @@ impl Pool {
         self.files.lock().expect("nobody panics with this lock")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outside::disk::RealDisk;
+
+    #[test]
+    fn free_files_are_taken_first_in_first_out_and_those_of_another_size_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(RealDisk::new(folder.path()));
+        let pool = Pool::new(disk, 4096, 1 << 20);
+        for (name, bytes) in [("one", 4096), ("large", 8192), ("two", 4096)] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+            pool.count(bytes);
+            pool.put(name.to_owned(), bytes).unwrap();
+        }
+        assert_eq!(
+            (pool.take().as_deref(), pool.take().as_deref()),
+            (Some("one"), Some("two"))
+        );
+        assert_eq!(pool.take(), None);
+        assert!(!folder.path().join("large").exists());
+    }
+}

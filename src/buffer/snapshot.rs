@@ -230,3 +230,6 @@ fn read_more(reader: &mut Reader<'_>, state: &mut State) -> Option<()> {
     insert_parts(state, id, Lane::Answers, parts);
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -387,3 +387,6 @@ impl State {
         state.parts = parts;
     }
 }
+
+#[cfg(test)]
+mod tests;
