@@ -7,5 +7,7 @@ mod producers;
 mod puts;
 mod refusals;
 mod sdk;
+#[path = "../support/signing.rs"]
+mod signing;
 mod streams;
 mod world;

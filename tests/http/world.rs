@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -25,6 +22,7 @@ use standpipe::source::direct_put::{DirectPut, Settings, Stream, Tools};
 use standpipe::telemetry::Metrics;
 
 use crate::disk::SimDisk;
+use crate::signing::Signer;
 
 /// 2015-08-30T12:36:00Z
 pub const NOW: u64 = 1_440_938_160_000;
@@ -219,26 +217,14 @@ pub fn base64_of(bytes: usize) -> String {
 
 /// Signed by AWS's own signer.
 pub fn signed(key: &str, secret: &str, service: &str, operation: &str, body: &str) -> Request {
-    let identity = Credentials::new(key, secret, None, None, "test").into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region("eu-west-1")
-        .name(service)
-        .time(SystemTime::UNIX_EPOCH + Duration::from_millis(NOW))
-        .settings(SigningSettings::default())
-        .build()
-        .unwrap()
-        .into();
+    let signer = Signer {
+        access_key_id: key,
+        secret_access_key: secret,
+        service,
+        time: SystemTime::UNIX_EPOCH + Duration::from_millis(NOW),
+    };
     let mut request = api(operation, body.to_owned());
-    let headers = request.headers().clone();
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    let uri = "http://localhost:4573/";
-    let signable = SignableBody::Bytes(body.as_bytes());
-    let signable = SignableRequest::new("POST", uri, headers, signable).unwrap();
-    let (instructions, _) = sign(signable, &params).unwrap().into_parts();
-    instructions.apply_to_request_http1x(&mut request);
+    signer.sign(&mut request, "http://localhost:4573/", body.as_bytes());
     request
 }
 

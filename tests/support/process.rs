@@ -28,11 +28,16 @@ pub struct Daemon {
 impl Daemon {
     /// `rest` is what the configuration says beside its storage and its addresses.
     pub fn new(rest: &str) -> Daemon {
+        Daemon::behind("", rest)
+    }
+
+    /// `door` is what its listener says beside its address: a comma and more.
+    pub fn behind(door: &str, rest: &str) -> Daemon {
         let folder = TempDir::new().unwrap();
         let (firehose, admin) = (free_address(), free_address());
         let configuration = format!(
             "storage: {{ directory: ./data, max_size: 128MiB }}\n\
-             listen:\n  firehose: {{ address: \"{firehose}\" }}\n  \
+             listen:\n  firehose: {{ address: \"{firehose}\"{door} }}\n  \
              admin: {{ address: \"{admin}\" }}\n{rest}"
         );
         fs::write(folder.path().join("delivery.yaml"), configuration).unwrap();
@@ -49,6 +54,11 @@ impl Daemon {
         self.folder.path()
     }
 
+    /// Where it takes puts.
+    pub fn firehose(&self) -> SocketAddr {
+        self.firehose
+    }
+
     /// Begins a life, and returns when it takes puts.
     pub async fn start(&self) {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
@@ -59,15 +69,27 @@ impl Daemon {
             .stderr(log)
             .spawn();
         *self.process.lock().unwrap() = Some(process.unwrap());
+        self.until_readiness_says(200).await;
+    }
+
+    /// Returns when it no longer wants puts, and can still be asked.
+    pub async fn until_draining(&self) {
+        self.until_readiness_says(503).await;
+    }
+
+    async fn until_readiness_says(&self, status: u16) {
         let begun = Instant::now();
-        let ready = http::Uri::try_from(format!("http://{}/readyz", self.admin)).unwrap();
-        while self
-            .send(Request::get(ready.clone()), Bytes::new())
-            .await
-            .ok()
-            != Some(200)
-        {
-            assert!(begun.elapsed() < PATIENCE, "not ready:\n{}", self.log());
+        let uri = http::Uri::try_from(format!("http://{}/readyz", self.admin)).unwrap();
+        loop {
+            let asked = self.send(Request::get(uri.clone()), Bytes::new());
+            if asked.await.ok() == Some(status) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "never {status}:\n{}",
+                self.log()
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -98,9 +120,21 @@ impl Daemon {
 
     /// SIGTERM, and how it ended.
     pub async fn stop(&self) -> ExitStatus {
-        let mut process = self.process.lock().unwrap().take().expect("it runs");
-        let id = Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap();
+        self.terminate();
+        self.ended().await
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let process = self.process.lock().unwrap();
+        let id = process.as_ref().expect("it runs").id();
+        let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
         kill_process(id, Signal::TERM).unwrap();
+    }
+
+    /// How it ended.
+    pub async fn ended(&self) -> ExitStatus {
+        let mut process = self.process.lock().unwrap().take().expect("it runs");
         let begun = Instant::now();
         loop {
             if let Some(status) = process.try_wait().unwrap() {

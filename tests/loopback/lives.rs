@@ -1,9 +1,4 @@
-//! One real process on loopback: put while it is killed and stopped, then count.
-
-#[path = "support/process.rs"]
-mod process;
-#[path = "support/s3/mod.rs"]
-mod s3;
+//! Through kills and stops: put all the while, then count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use process::Daemon;
-use s3::{ACCESS_KEY, InProcessS3, SECRET_KEY};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+
+use crate::process::Daemon;
+use crate::s3::{ACCESS_KEY, InProcessS3, SECRET_KEY};
 
 const BUCKET: &str = "lake";
 const STREAMS: [&str; 2] = ["to-s3", "to-files"];
@@ -95,7 +91,7 @@ fn in_bucket(server: &InProcessS3) -> Vec<String> {
 }
 
 /// Finished files: those under way have a name that begins with a dot.
-fn in_files(folder: &Path) -> Vec<String> {
+pub fn in_files(folder: &Path) -> Vec<String> {
     let mut contents = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let entry = entry.unwrap();

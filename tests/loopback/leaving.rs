@@ -1,0 +1,48 @@
+//! What happens to a put that is under way when the daemon is told to stop.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::lives::in_files;
+use crate::process::Daemon;
+
+const LINES: &str = "first\nsecond\n";
+
+/// A put that the daemon has begun to read: it asked for the body.
+async fn put_under_way(daemon: &Daemon) -> TcpStream {
+    let mut put = TcpStream::connect(daemon.firehose()).await.unwrap();
+    let head = format!(
+        "POST /v1/streams/demo/records HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\
+         content-length: {}\r\n\r\n",
+        LINES.len()
+    );
+    put.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    put.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    put
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_under_way_when_a_stop_comes_is_taken_and_with_deliver_delivered() {
+    // Half a day until the interval would deliver it by itself.
+    let stream = "streams: { demo: { source: direct_put, \
+                  destination: { directory: { path: ./out } }, buffering: { interval: 900s } } }\n";
+    for (mode, delivered) in [("deliver", vec![LINES.to_owned()]), ("keep", vec![])] {
+        let daemon = Daemon::new(&format!("shutdown: {{ mode: {mode} }}\n{stream}"));
+        daemon.start().await;
+        let mut put = put_under_way(&daemon).await;
+        let (half, rest) = LINES.split_at(LINES.len() / 2);
+        put.write_all(half.as_bytes()).await.unwrap();
+        daemon.terminate();
+        daemon.until_draining().await;
+        assert!(!daemon.put("demo", "late\n".to_owned()).await);
+        put.write_all(rest.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        put.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        let status = daemon.ended().await;
+        assert_eq!(status.code(), Some(0), "{}", daemon.log());
+        assert_eq!(in_files(&daemon.folder().join("out")), delivered, "{mode}");
+    }
+}
