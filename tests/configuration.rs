@@ -4,6 +4,8 @@
 
 #[path = "configuration/files.rs"]
 mod files;
+#[path = "configuration/odd.rs"]
+mod odd;
 #[path = "configuration/reference.rs"]
 mod reference;
 #[path = "configuration/secrets.rs"]
