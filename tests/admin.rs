@@ -13,105 +13,79 @@ use standpipe::outside::stop::Phase;
 use standpipe::server::{Service, incoming};
 use standpipe::telemetry::Metrics;
 
-/// `METHOD /path`, perhaps with ` token` behind it.
-async fn check(daemon: &Idle, request: &str, expected: Expect) {
-    let mut words = request.split(' ');
-    let mut asked = http::Request::builder()
-        .method(words.next().unwrap())
-        .uri(words.next().unwrap());
-    if let Some(token) = words.next() {
-        asked = asked.header("authorization", format!("Bearer {token}"));
+/// Each request (`METHOD /path`, perhaps with ` token` behind it) and the first line of its answer.
+async fn check(daemon: &Idle, requests: &[&str], expected: Expect) {
+    let mut told = String::new();
+    for request in requests {
+        let mut words = request.split(' ');
+        let mut asked = http::Request::builder()
+            .method(words.next().unwrap())
+            .uri(words.next().unwrap());
+        if let Some(token) = words.next() {
+            asked = asked.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = daemon.admin.call(asked.body(incoming("")).unwrap()).await;
+        let (head, body) = answer.into_parts();
+        let text = body.collect().await.unwrap().to_bytes();
+        let first = std::str::from_utf8(&text).unwrap().lines().next();
+        let status = head.status.as_u16();
+        let content_type = head.headers["content-type"].to_str().unwrap();
+        let first = first.unwrap_or("");
+        writeln!(told, "{request} → {status} {content_type}: {first}").unwrap();
     }
-    let answer = daemon.admin.call(asked.body(incoming("")).unwrap()).await;
-    let (head, body) = answer.into_parts();
-    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-    let first = text.lines().next().unwrap_or("");
-    let content_type = head.headers["content-type"].to_str().unwrap();
-    expected.assert_eq(&format!("{} {content_type}: {first}", head.status.as_u16()));
+    expected.assert_eq(&told);
 }
 
 #[tokio::test]
 async fn a_daemon_that_runs_is_healthy_and_ready() {
-    let daemon = idle::daemon(None);
-    check(
-        &daemon,
-        "GET /healthz",
-        expect!["200 text/plain; charset=utf-8: ok"],
-    )
-    .await;
-    check(
-        &daemon,
-        "HEAD /readyz",
-        expect!["200 text/plain; charset=utf-8: ok"],
-    )
-    .await;
-    check(&daemon, "GET /metrics", expect!["200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is."]).await;
+    let requests = ["GET /healthz", "HEAD /readyz", "GET /metrics"];
+    let expected = expect![[r#"
+        GET /healthz → 200 text/plain; charset=utf-8: ok
+        HEAD /readyz → 200 text/plain; charset=utf-8: ok
+        GET /metrics → 200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is.
+    "#]];
+    check(&idle::daemon(None), &requests, expected).await;
 }
 
 #[tokio::test]
 async fn a_daemon_that_drains_is_healthy_and_not_ready() {
     let daemon = idle::daemon(None);
     daemon.stopper.advance(Phase::Draining);
-    check(
-        &daemon,
-        "GET /healthz",
-        expect!["200 text/plain; charset=utf-8: ok"],
-    )
-    .await;
-    check(
-        &daemon,
-        "GET /readyz",
-        expect!["503 text/plain; charset=utf-8: the daemon is stopping"],
-    )
-    .await;
+    let expected = expect![[r#"
+        GET /healthz → 200 text/plain; charset=utf-8: ok
+        GET /readyz → 503 text/plain; charset=utf-8: the daemon is stopping
+    "#]];
+    check(&daemon, &["GET /healthz", "GET /readyz"], expected).await;
 }
 
 #[tokio::test]
 async fn the_page_and_the_reasons_are_for_the_tokens_holder() {
     let daemon = idle::daemon(Some("open-sesame"));
     daemon.stopper.advance(Phase::Draining);
-    check(
-        &daemon,
+    let requests = [
         "GET /metrics",
-        expect!["401 text/plain; charset=utf-8: send the token of listen.admin"],
-    )
-    .await;
-    check(
-        &daemon,
         "GET /metrics open-sesam",
-        expect!["401 text/plain; charset=utf-8: send the token of listen.admin"],
-    )
-    .await;
-    check(&daemon, "GET /metrics open-sesame", expect!["200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is."]).await;
-    check(
-        &daemon,
+        "GET /metrics open-sesame",
         "GET /readyz",
-        expect!["503 text/plain; charset=utf-8: no"],
-    )
-    .await;
-    check(
-        &daemon,
         "GET /readyz open-sesame",
-        expect!["503 text/plain; charset=utf-8: the daemon is stopping"],
-    )
-    .await;
+    ];
+    let expected = expect![[r#"
+        GET /metrics → 401 text/plain; charset=utf-8: send the token of listen.admin
+        GET /metrics open-sesam → 401 text/plain; charset=utf-8: send the token of listen.admin
+        GET /metrics open-sesame → 200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is.
+        GET /readyz → 503 text/plain; charset=utf-8: no
+        GET /readyz open-sesame → 503 text/plain; charset=utf-8: the daemon is stopping
+    "#]];
+    check(&daemon, &requests, expected).await;
 }
 
 #[tokio::test]
 async fn whoever_asks_for_something_else_is_told_what_there_is() {
-    let daemon = idle::daemon(None);
-    check(
-        &daemon,
-        "GET /",
-        expect!["404 text/plain; charset=utf-8: ask /metrics, /healthz or /readyz"],
-    )
-    .await;
-    check(
-        &daemon,
-        "POST /metrics",
-        expect!["405 text/plain; charset=utf-8: only GET"],
-    )
-    .await;
+    let expected = expect![[r#"
+        GET / → 404 text/plain; charset=utf-8: ask /metrics, /healthz or /readyz
+        POST /metrics → 405 text/plain; charset=utf-8: only GET
+    "#]];
+    check(&idle::daemon(None), &["GET /", "POST /metrics"], expected).await;
 }
 
 const INTRODUCTION: &str = "\

@@ -49,11 +49,11 @@ aws:
 #[test]
 fn the_smallest_configuration_is_one_stream() {
     check(
-        STREAM,
+        &STREAM.replace("demo", "clicks"),
         expect![[r#"
-        streams.demo.source = direct_put (delivery.yaml:1:28)
-        streams.demo.destination.directory.path = out (delivery.yaml:1:74)
-    "#]],
+            streams.clicks.source = direct_put (delivery.yaml:1:30)
+            streams.clicks.destination.directory.path = out (delivery.yaml:1:76)
+        "#]],
     );
 }
 
@@ -112,6 +112,10 @@ fn a_file_that_is_not_one_is_told() {
                 hint: a value that begins with `!{` needs quotes: `prefix: "!{…}"`
         "#]],
     );
+}
+
+#[test]
+fn a_path_without_a_configuration_is_told() {
     World::default().check(expect![[r#"
         the configuration has 1 problem
           there is neither ./delivery.yaml nor /etc/standpipe/delivery.yaml
@@ -221,8 +225,6 @@ fn later_layers_win_and_say_where_they_are() {
             storage.max_size = 2GiB ($STANDPIPE_STORAGE__MAX_SIZE)
             shutdown.deadline = 6s (--set shutdown.deadline)
             log.level = warn (one.yaml:2:15)
-            streams.demo.source = direct_put (one.yaml:3:28)
-            streams.demo.destination.directory.path = out (one.yaml:3:74)
         "#]]);
 }
 
@@ -259,8 +261,6 @@ fn variables_and_arguments_are_told_by_their_names() {
         .check(expect![[r#"
             listen.admin.token.env = TOKEN ($STANDPIPE_LISTEN__ADMIN__TOKEN)
             listen.admin.token = [secret] ($STANDPIPE_LISTEN__ADMIN__TOKEN)
-            streams.demo.source = direct_put (delivery.yaml:1:28)
-            streams.demo.destination.directory.path = out (delivery.yaml:1:74)
         "#]]);
 }
 

@@ -10,8 +10,6 @@ fn limits_of_sections_hold_at_the_limit_and_one_past_it() {
         "storage: { max_size: 128MiB }",
         expect![[r#"
             storage.max_size = 128MiB (delivery.yaml:1:22)
-            streams.demo.source = direct_put (delivery.yaml:2:28)
-            streams.demo.destination.directory.path = out (delivery.yaml:2:74)
         "#]],
     );
     check_section(
@@ -28,8 +26,6 @@ fn limits_of_sections_hold_at_the_limit_and_one_past_it() {
         expect![[r#"
         shutdown.mode = deliver (delivery.yaml:1:19)
         shutdown.deadline = 1s (delivery.yaml:1:38)
-        streams.demo.source = direct_put (delivery.yaml:2:28)
-        streams.demo.destination.directory.path = out (delivery.yaml:2:74)
     "#]],
     );
     check_section(
@@ -44,8 +40,6 @@ fn limits_of_sections_hold_at_the_limit_and_one_past_it() {
         "shutdown: { deadline: 1h }",
         expect![[r#"
         shutdown.deadline = 1h (delivery.yaml:1:23)
-        streams.demo.source = direct_put (delivery.yaml:2:28)
-        streams.demo.destination.directory.path = out (delivery.yaml:2:74)
     "#]],
     );
     check_section(
@@ -82,8 +76,6 @@ fn an_account_keeps_its_leading_zeros() {
         "identity: { account: 012345678901 }",
         expect![[r#"
         identity.account = 012345678901 (delivery.yaml:1:22)
-        streams.demo.source = direct_put (delivery.yaml:2:28)
-        streams.demo.destination.directory.path = out (delivery.yaml:2:74)
     "#]],
     );
     World::default()
@@ -91,8 +83,6 @@ fn an_account_keeps_its_leading_zeros() {
         .variable("STANDPIPE_IDENTITY__ACCOUNT", "000000000042")
         .check(expect![[r#"
             identity.account = 000000000042 ($STANDPIPE_IDENTITY__ACCOUNT)
-            streams.demo.source = direct_put (delivery.yaml:1:28)
-            streams.demo.destination.directory.path = out (delivery.yaml:1:74)
         "#]]);
 }
 
@@ -113,8 +103,6 @@ fn off_loopback_it_takes_producers_and_a_token() {
         expect![[r#"
             listen.firehose.address = [::1]:4573 (delivery.yaml:1:32)
             listen.admin.address = 127.9.9.9:4574 (delivery.yaml:1:66)
-            streams.demo.source = direct_put (delivery.yaml:2:28)
-            streams.demo.destination.directory.path = out (delivery.yaml:2:74)
         "#]],
     );
     check_section(
@@ -129,8 +117,6 @@ fn off_loopback_it_takes_producers_and_a_token() {
         expect![[r#"
             listen.firehose.address = 127.0.0.1:0 (delivery.yaml:1:32)
             listen.admin.address = 127.0.0.1:0 (delivery.yaml:1:67)
-            streams.demo.source = direct_put (delivery.yaml:2:28)
-            streams.demo.destination.directory.path = out (delivery.yaml:2:74)
         "#]],
     );
     World::default()
@@ -152,8 +138,6 @@ fn off_loopback_it_takes_producers_and_a_token() {
             listen.admin.token.env = ADMIN (delivery.yaml:1:98)
             listen.admin.token = [secret] (delivery.yaml:1:91)
             listen.admin.address = 0.0.0.0:4574 (delivery.yaml:1:68)
-            streams.demo.source = direct_put (delivery.yaml:3:28)
-            streams.demo.destination.directory.path = out (delivery.yaml:3:74)
         "#]]);
 }
 
@@ -208,15 +192,11 @@ fn profiles_are_complete_or_told() {
         .variable("AWS_DEFAULT_REGION", "eu-central-1")
         .check(expect![[r#"
             aws.default.region = eu-central-1 ($AWS_DEFAULT_REGION)
-            streams.demo.source = direct_put (delivery.yaml:1:28)
-            streams.demo.destination.s3.bucket = lake (delivery.yaml:1:69)
         "#]]);
     check(
         &format!("aws: {{ default: {{ region: eu-west-1 }} }}\n{bucket}"),
         expect![[r#"
             aws.default.region = eu-west-1 (delivery.yaml:1:27)
-            streams.demo.source = direct_put (delivery.yaml:2:28)
-            streams.demo.destination.s3.bucket = lake (delivery.yaml:2:69)
         "#]],
     );
     check(

@@ -2,10 +2,30 @@
 
 use expect_test::expect;
 use proptest::prelude::*;
-use standpipe::server::{self, Service};
+use standpipe::server::{self, Request, Service};
 use standpipe::telemetry::metrics::PutRequest;
 
-use crate::world::{api, base64_of, batch_of, open_world, with};
+use crate::world::{World, api, base64_of, batch_of, open_world, with};
+
+/// What a refusal of this kind says; of any other answer all.
+async fn message(world: &World, kind: &str, request: Request) -> String {
+    let answer = world.call(request).await;
+    let head = format!(r#"400 {{"__type":"{kind}","message":""#);
+    let message = answer.strip_prefix(&head);
+    let message = message.and_then(|rest| rest.strip_suffix("\"}"));
+    message.unwrap_or(&answer).to_owned()
+}
+
+/// One line a request, with what stands before the arrow.
+async fn said<'a>(kind: &str, requests: impl IntoIterator<Item = (&'a str, Request)>) -> String {
+    let world = open_world();
+    let mut lines = String::new();
+    for (name, request) in requests {
+        let message = message(&world, kind, request).await;
+        lines.push_str(&format!("{name} → {message}\n"));
+    }
+    lines
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_request_for_nothing_we_know_is_told_so() {
@@ -30,14 +50,21 @@ async fn a_request_for_nothing_we_know_is_told_so() {
             expect![[r#"400 {"__type":"UnknownOperationException"}"#]],
         )
         .await;
-    let request = |method: &str, uri: &str| {
+    let help = "The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, one a \
+                line, to `POST /v1/streams/{name}/records`.";
+    for (status, method, uri) in [
+        (404, "GET", "/"),
+        (404, "PUT", "/"),
+        (404, "POST", "/v1/streams"),
+        (405, "GET", "/v1/streams/clicks/records"),
+    ] {
         let request = http::Request::builder().method(method).uri(uri);
-        request.body(server::incoming("")).unwrap()
-    };
-    world.check(request("GET", "/"), expect![[r#"404 {"__type":"UnknownOperationException","message":"The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, one a line, to `POST /v1/streams/{name}/records`."}"#]]).await;
-    world.check(request("PUT", "/"), expect![[r#"404 {"__type":"UnknownOperationException","message":"The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, one a line, to `POST /v1/streams/{name}/records`."}"#]]).await;
-    world.check(request("POST", "/v1/streams"), expect![[r#"404 {"__type":"UnknownOperationException","message":"The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, one a line, to `POST /v1/streams/{name}/records`."}"#]]).await;
-    world.check(request("GET", "/v1/streams/clicks/records"), expect![[r#"405 {"__type":"UnknownOperationException","message":"The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, one a line, to `POST /v1/streams/{name}/records`."}"#]]).await;
+        let answer = world
+            .call(request.body(server::incoming("")).unwrap())
+            .await;
+        let body = format!(r#"{{"__type":"UnknownOperationException","message":"{help}"}}"#);
+        assert_eq!(answer, format!("{status} {body}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,260 +80,137 @@ async fn operations_that_aws_knows_and_we_do_not_offer_are_denied() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_cannot_be_read_is_a_serialization_error() {
-    let world = open_world();
-    let check = async |body: &str, expected| {
-        world
-            .check(api("PutRecordBatch", body.to_owned()), expected)
-            .await
-    };
-    check(
+    let bodies = [
         "",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing a value at line 1 column 0"}"#
-        ]],
-    ).await;
-    check(
         "{",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"The body is not JSON: EOF while parsing an object at line 1 column 1"}"#
-        ]],
-    ).await;
-    check(
         "[]",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found sequence, expected a structure at line 1 column 2"}"#
-        ]],
-    ).await;
-    check(
         "null",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found null, expected a structure at line 1 column 4"}"#
-        ]],
-    ).await;
-    check(
         "\"text\"",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found string \"text\", expected a structure at line 1 column 6"}"#
-        ]],
-    ).await;
-    check(
         "{} {}",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"The body is not JSON: trailing characters at line 1 column 4"}"#
-        ]],
-    ).await;
-    check(
         r#"{"DeliveryStreamName":5}"#,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found integer `5`, expected a string at line 1 column 23"}"#
-        ]],
-    ).await;
-    check(
         r#"{"DeliveryStreamName":"clicks","Records":{}}"#,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found map, expected a list at line 1 column 43"}"#
-        ]],
-    ).await;
-    check(
         r#"{"DeliveryStreamName":"clicks","Records":["YQ=="]}"#,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found string \"YQ==\", expected a structure at line 1 column 48"}"#
-        ]],
-    ).await;
-    check(
         r#"{"DeliveryStreamName":"clicks","Records":[["YQ=="]]}"#,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found sequence, expected a structure at line 1 column 43"}"#
-        ]],
-    ).await;
-    check(
         r#"{"DeliveryStreamName":"clicks","Records":[{"Data":1}]}"#,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found integer `1`, expected a string at line 1 column 51"}"#
-        ]],
-    ).await;
-    check(
         r#"{"DeliveryStreamName":"clicks","Records":[{"Data":{}}]}"#,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found map, expected a string at line 1 column 50"}"#
-        ]],
-    ).await;
+    ];
+    let said = said(
+        "SerializationException",
+        bodies.map(|body| (body, api("PutRecordBatch", body))),
+    )
+    .await;
+    expect![[r#"
+         → The body is not JSON: EOF while parsing a value at line 1 column 0
+        { → The body is not JSON: EOF while parsing an object at line 1 column 1
+        [] → Found sequence, expected a structure at line 1 column 2
+        null → Found null, expected a structure at line 1 column 4
+        "text" → Found string \"text\", expected a structure at line 1 column 6
+        {} {} → The body is not JSON: trailing characters at line 1 column 4
+        {"DeliveryStreamName":5} → Found integer `5`, expected a string at line 1 column 23
+        {"DeliveryStreamName":"clicks","Records":{}} → Found map, expected a list at line 1 column 43
+        {"DeliveryStreamName":"clicks","Records":["YQ=="]} → Found string \"YQ==\", expected a structure at line 1 column 48
+        {"DeliveryStreamName":"clicks","Records":[["YQ=="]]} → Found sequence, expected a structure at line 1 column 43
+        {"DeliveryStreamName":"clicks","Records":[{"Data":1}]} → Found integer `1`, expected a string at line 1 column 51
+        {"DeliveryStreamName":"clicks","Records":[{"Data":{}}]} → Found map, expected a string at line 1 column 50
+    "#]]
+    .assert_eq(&said);
     let long = format!(
         r#"{{"DeliveryStreamName":"clicks","Records":"{}"}}"#,
         "x".repeat(1000)
     );
-    check(
-        &long,
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Found string \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"}"#
-        ]],
-    ).await;
-    world.check(
-        api("PutRecordBatch", &b"{\"DeliveryStreamName\":\"\xff\"}"[..]),
-        expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: invalid unicode code point at line 1 column 24"}"#]],
-    ).await;
+    let told = format!(r#"Found string \"{}…"#, "x".repeat(186));
+    let kind = "SerializationException";
+    let request = api("PutRecordBatch", long);
+    assert_eq!(message(&open_world(), kind, request).await, told);
+    let request = api("PutRecordBatch", &b"{\"DeliveryStreamName\":\"\xff\"}"[..]);
+    expect!["The body is not JSON: invalid unicode code point at line 1 column 24"]
+        .assert_eq(&message(&open_world(), kind, request).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn base64_is_taken_to_the_letter() {
-    let world = open_world();
-    let check = async |data: &str, expected| {
-        world
-            .check(
-                api(
-                    "PutRecordBatch",
-                    batch_of(&["".to_owned(), data.to_owned()]),
-                ),
-                expected,
-            )
-            .await;
+    let second = |data| {
+        let batch = batch_of(&[String::new(), str::to_owned(data)]);
+        (data, api("PutRecordBatch", batch))
     };
-    check(
-        "YQ",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 2"}"#
-        ]],
-    ).await;
-    check(
-        "YQ=",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 3"}"#
-        ]],
-    ).await;
-    check(
-        "YR==",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid last non-pad Base64 character detected"}"#
-        ]],
-    ).await;
-    check(
-        "Y=Q=",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='"}"#
-        ]],
-    ).await;
-    check(
-        "Y-_=",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '-'"}"#
-        ]],
-    ).await;
-    check(
-        "YQ==\\n",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='"}"#
-        ]],
-    ).await;
-    check(
-        "é",
-        expect![[
-            r#"400 {"__type":"SerializationException","message":"Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: 'é'"}"#
-        ]],
-    ).await;
+    let texts = ["YQ", "YQ=", "YR==", "Y=Q=", "Y-_=", "YQ==\\n", "é"];
+    let said = said("SerializationException", texts.map(second)).await;
+    expect![[r#"
+        YQ → Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 2
+        YQ= → Value at 'records.2.member.data' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 3
+        YR== → Value at 'records.2.member.data' can not be converted to a Blob: Invalid last non-pad Base64 character detected
+        Y=Q= → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='
+        Y-_= → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '-'
+        YQ==\n → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='
+        é → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: 'é'
+    "#]]
+    .assert_eq(&said);
     let one = r#"{"DeliveryStreamName":"clicks","Record":{"Data":"?"}}"#;
-    world.check(api("PutRecord", one), expect![[r#"400 {"__type":"SerializationException","message":"Value at 'record.data' can not be converted to a Blob: Invalid Base64 character: '?'"}"#]]).await;
+    let request = api("PutRecord", one);
+    expect!["Value at 'record.data' can not be converted to a Blob: Invalid Base64 character: '?'"]
+        .assert_eq(&message(&open_world(), "SerializationException", request).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_firehoses_model_forbids_is_a_validation_error() {
-    let world = open_world();
-    let one = async |body: &str, expected| {
-        world
-            .check(api("PutRecord", body.to_owned()), expected)
-            .await
-    };
-    one(
+    let bodies = [
         "{}",
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'record' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
-    one(
         r#"{"DeliveryStreamName":null,"Record":{"Data":"YQ=="}}"#,
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
-    one(
         r#"{"DeliveryStreamName":"clicks","Record":{}}"#,
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
-    one(
         r#"{"DeliveryStreamName":"clicks","Record":null}"#,
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
-    one(
         r#"{"DeliveryStreamName":"","Record":{"Data":"YQ=="}}"#,
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length greater than or equal to 1"}"#
-        ]],
-    ).await;
-    one(
         r#"{"DeliveryStreamName":"a b","Record":{"Data":"YQ=="}}"#,
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"}"#
-        ]],
-    ).await;
-    let long = "x".repeat(65);
-    one(
-        &format!(r#"{{"DeliveryStreamName":"{long}","Record":{{"Data":"YQ=="}}}}"#),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length less than or equal to 64"}"#
-        ]],
-    ).await;
-    let large = base64_of(1_024_001);
-    one(
-        &format!(r#"{{"DeliveryStreamName":"clicks","Record":{{"Data":"{large}"}}}}"#),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must have length less than or equal to 1024000"}"#
-        ]],
-    ).await;
+    ];
+    let said = said(
+        "ValidationException",
+        bodies.map(|body| (body, api("PutRecord", body))),
+    )
+    .await;
+    expect![[r#"
+        {} → 2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'record' failed to satisfy constraint: Member must not be null
+        {"DeliveryStreamName":null,"Record":{"Data":"YQ=="}} → 1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null
+        {"DeliveryStreamName":"clicks","Record":{}} → 1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must not be null
+        {"DeliveryStreamName":"clicks","Record":null} → 1 validation error detected: Value at 'record' failed to satisfy constraint: Member must not be null
+        {"DeliveryStreamName":"","Record":{"Data":"YQ=="}} → 2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length greater than or equal to 1
+        {"DeliveryStreamName":"a b","Record":{"Data":"YQ=="}} → 1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+
+    "#]]
+    .assert_eq(&said);
+}
 
-    let many =
-        async |body: String, expected| world.check(api("PutRecordBatch", body), expected).await;
-    many(
-        "{}".to_owned(),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'records' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
-    many(
-        batch_of(&[]),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length greater than or equal to 1"}"#
-        ]],
-    ).await;
-    many(
-        batch_of(&vec!["YQ==".to_owned(); 501]),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"}"#
-        ]],
-    ).await;
-    let mut records = vec!["YQ==".to_owned(); 97];
-    records[96] = large;
-    many(
-        batch_of(&records),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'records.97.member.data' failed to satisfy constraint: Member must have length less than or equal to 1024000"}"#
-        ]],
-    ).await;
-    many(
-        r#"{"DeliveryStreamName":"clicks","Records":[{"Data":"YQ=="},null,{}]}"#.into(),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"2 validation errors detected: Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member.data' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
+#[tokio::test(start_paused = true)]
+async fn firehoses_limits_on_a_put_are_held_one_past_them() {
+    let large = base64_of(1_024_001);
+    let long = "x".repeat(65);
+    let named = format!(r#"{{"DeliveryStreamName":"{long}","Record":{{"Data":"YQ=="}}}}"#);
+    let one = format!(r#"{{"DeliveryStreamName":"clicks","Record":{{"Data":"{large}"}}}}"#);
+    let mut last = vec!["YQ==".to_owned(); 97];
+    last[96] = large;
+    let holes = r#"{"DeliveryStreamName":"clicks","Records":[{"Data":"YQ=="},null,{}]}"#;
     let nulls = ["null"; 20].join(",");
-    many(
-        format!(r#"{{"DeliveryStreamName":"clicks","Records":[{nulls}]}}"#),
-        expect![[
-            r#"400 {"__type":"ValidationException","message":"10 validation errors detected: Value at 'records.1.member' failed to satisfy constraint: Member must not be null; Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member' failed to satisfy constraint: Member must not be null; Value at 'records.4.member' failed to satisfy constraint: Member must not be null; Value at 'records.5.member' failed to satisfy constraint: Member must not be null; Value at 'records.6.member' failed to satisfy constraint: Member must not be null; Value at 'records.7.member' failed to satisfy constraint: Member must not be null; Value at 'records.8.member' failed to satisfy constraint: Member must not be null; Value at 'records.9.member' failed to satisfy constraint: Member must not be null; Value at 'records.10.member' failed to satisfy constraint: Member must not be null"}"#
-        ]],
-    ).await;
+    let nulls = format!(r#"{{"DeliveryStreamName":"clicks","Records":[{nulls}]}}"#);
+    let many = |body: String| api("PutRecordBatch", body);
+    let requests = [
+        ("a name of 65", api("PutRecord", named)),
+        ("a large record", api("PutRecord", one)),
+        ("no members", many("{}".to_owned())),
+        ("no records", many(batch_of(&[]))),
+        ("501 records", many(batch_of(&vec!["YQ==".to_owned(); 501]))),
+        ("97, the last large", many(batch_of(&last))),
+        ("null, and nothing", many(holes.to_owned())),
+        ("20 times null", many(nulls)),
+    ];
+    let said = said("ValidationException", requests).await;
+    expect![[r#"
+        a name of 65 → 1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length less than or equal to 64
+        a large record → 1 validation error detected: Value at 'record.data' failed to satisfy constraint: Member must have length less than or equal to 1024000
+        no members → 2 validation errors detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must not be null; Value at 'records' failed to satisfy constraint: Member must not be null
+        no records → 1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length greater than or equal to 1
+        501 records → 1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length less than or equal to 500
+        97, the last large → 1 validation error detected: Value at 'records.97.member.data' failed to satisfy constraint: Member must have length less than or equal to 1024000
+        null, and nothing → 2 validation errors detected: Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member.data' failed to satisfy constraint: Member must not be null
+        20 times null → 10 validation errors detected: Value at 'records.1.member' failed to satisfy constraint: Member must not be null; Value at 'records.2.member' failed to satisfy constraint: Member must not be null; Value at 'records.3.member' failed to satisfy constraint: Member must not be null; Value at 'records.4.member' failed to satisfy constraint: Member must not be null; Value at 'records.5.member' failed to satisfy constraint: Member must not be null; Value at 'records.6.member' failed to satisfy constraint: Member must not be null; Value at 'records.7.member' failed to satisfy constraint: Member must not be null; Value at 'records.8.member' failed to satisfy constraint: Member must not be null; Value at 'records.9.member' failed to satisfy constraint: Member must not be null; Value at 'records.10.member' failed to satisfy constraint: Member must not be null
+    "#]]
+    .assert_eq(&said);
 }
 
 #[tokio::test(start_paused = true)]

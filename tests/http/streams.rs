@@ -1,8 +1,8 @@
 //! What streams tell about themselves.
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
-use crate::world::{api, lines, open_world};
+use crate::world::{World, api, lines, open_world};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_not_there_is_not_found() {
@@ -33,21 +33,23 @@ async fn a_stream_that_is_not_there_is_not_found() {
     world.check(lines("a%20b", "a\n"), expect![[r#"400 {"__type":"ValidationException","message":"`a%20b` is not a stream name: 1 to 64 of the characters a-z A-Z 0-9 _ . - are allowed."}"#]]).await;
 }
 
+async fn list(world: &World, body: &'static str, expected: Expect) {
+    let request = api("ListDeliveryStreams", body);
+    world.check(request, expected).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn streams_are_listed_in_order_and_page_by_page() {
     let world = open_world();
-    let list = async |body: &str, expected| {
-        world
-            .check(api("ListDeliveryStreams", body.to_owned()), expected)
-            .await
-    };
     list(
+        &world,
         "{}",
         expect![[
             r#"200 {"DeliveryStreamNames":["audit-eu","audit-us","clicks","views"],"HasMoreDeliveryStreams":false}"#
         ]],
     ).await;
     list(
+        &world,
         r#"{"Limit":2}"#,
         expect![[
             r#"200 {"DeliveryStreamNames":["audit-eu","audit-us"],"HasMoreDeliveryStreams":true}"#
@@ -55,6 +57,7 @@ async fn streams_are_listed_in_order_and_page_by_page() {
     )
     .await;
     list(
+        &world,
         r#"{"Limit":2,"ExclusiveStartDeliveryStreamName":"audit-us"}"#,
         expect![[
             r#"200 {"DeliveryStreamNames":["clicks","views"],"HasMoreDeliveryStreams":false}"#
@@ -62,6 +65,7 @@ async fn streams_are_listed_in_order_and_page_by_page() {
     )
     .await;
     list(
+        &world,
         r#"{"ExclusiveStartDeliveryStreamName":"b"}"#,
         expect![[
             r#"200 {"DeliveryStreamNames":["clicks","views"],"HasMoreDeliveryStreams":false}"#
@@ -69,39 +73,51 @@ async fn streams_are_listed_in_order_and_page_by_page() {
     )
     .await;
     list(
+        &world,
         r#"{"ExclusiveStartDeliveryStreamName":"views"}"#,
         expect![[r#"200 {"DeliveryStreamNames":[],"HasMoreDeliveryStreams":false}"#]],
     )
     .await;
     list(
+        &world,
         r#"{"DeliveryStreamType":"DirectPut","Limit":1}"#,
         expect![[r#"200 {"DeliveryStreamNames":["audit-eu"],"HasMoreDeliveryStreams":true}"#]],
     )
     .await;
     list(
+        &world,
         r#"{"DeliveryStreamType":"KinesisStreamAsSource"}"#,
         expect![[r#"200 {"DeliveryStreamNames":[],"HasMoreDeliveryStreams":false}"#]],
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_asks_for_what_cannot_be_is_refused() {
+    let world = open_world();
     list(
+        &world,
         r#"{"DeliveryStreamType":"directput"}"#,
         expect![[
             r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamType' failed to satisfy constraint: Member must satisfy enum value set: [DirectPut, KinesisStreamAsSource, MSKAsSource, DatabaseAsSource]"}"#
         ]],
     ).await;
     list(
+        &world,
         r#"{"Limit":0}"#,
         expect![[
             r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"}"#
         ]],
     ).await;
     list(
+        &world,
         r#"{"Limit":10001}"#,
         expect![[
             r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000"}"#
         ]],
     ).await;
     list(
+        &world,
         r#"{"Limit":"2"}"#,
         expect![[
             r#"400 {"__type":"SerializationException","message":"Found string \"2\", expected a whole number at line 1 column 12"}"#

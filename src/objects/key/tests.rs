@@ -301,6 +301,11 @@ fn every_rule_answers_in_the_words_of_firehose() {
             "ErrorOutputPrefix: Dynamic Partitioning Namespaces can't be part of an error prefix expression"
         ],
     );
+}
+
+#[test]
+fn an_expression_that_is_none_is_told_in_the_words_of_firehose() {
+    const TYPE: &str = "!{firehose:error-output-type}";
     check_refused(
         "!{time:yyyy}",
         TYPE,

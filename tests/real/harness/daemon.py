@@ -25,6 +25,14 @@ def direct_put(destination, buffering=QUICK):
     return {"source": "direct_put", "buffering": buffering, "destination": destination}
 
 
+def daemon_into_bucket(suite, stream, server, buffering=QUICK, **more):
+    """A daemon with one stream, into the bucket of the same name on that server."""
+    destination = {"s3": {"profile": "s3", "bucket": stream}}
+    profiles = {"s3": server.profile()}
+    streams = {stream: direct_put(destination, buffering)}
+    return Daemon(suite, streams, profiles=profiles, secrets=server.secrets, **more)
+
+
 class Daemon:
     """One daemon with one configuration and one data directory, over many lives."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from clients import boto
 from harness import buckets, places, putting
-from harness.daemon import Daemon, direct_put
+from harness.daemon import Daemon, daemon_into_bucket, direct_put
 from harness.s3_servers import Versitygw
 
 STREAM = "kept"
@@ -77,21 +77,14 @@ def taken(suite):
 def daemon_with_dead_bucket(suite, name):
     """A daemon whose S3 server is not up yet, and that server."""
     server = Versitygw(suite, name=f"{name}-s3")
-    daemon = Daemon(
-        suite,
-        {STREAM: direct_put({"s3": {"profile": "s3", "bucket": "kept"}})},
-        name=name,
-        profiles={"s3": server.profile()},
-        secrets=server.secrets,
-    )
-    return daemon.start(), server
+    return daemon_into_bucket(suite, STREAM, server, name=name).start(), server
 
 
 def delivered(server, expected):
     """The lines in the bucket once the server is up and they are all there; sorted."""
     server.start()
-    server.bucket("kept")
-    lines = buckets.collect(server.client(), "kept", bytes.splitlines, set(expected), seconds=60)
+    server.bucket(STREAM)
+    lines = buckets.collect(server.client(), STREAM, bytes.splitlines, set(expected), seconds=60)
     return sorted(lines.elements())
 
 

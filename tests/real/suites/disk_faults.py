@@ -7,7 +7,7 @@ import time
 
 from clients import boto
 from harness import buckets, numbered, places, putting
-from harness.daemon import Daemon, direct_put
+from harness.daemon import daemon_into_bucket
 from harness.mounts import Ext4, Tmpfs
 from harness.processes import answers
 from harness.s3_servers import Versitygw
@@ -29,17 +29,6 @@ def run(suite):
         failing_sync(suite, "once", "20")
     with suite.part("syncs that fail from some moment on"):
         failing_sync(suite, "always", "20+")
-
-
-def daemon_into(suite, server, name, **more):
-    return Daemon(
-        suite,
-        {STREAM: direct_put({"s3": {"profile": "s3", "bucket": STREAM}})},
-        name=name,
-        profiles={"s3": server.profile()},
-        secrets=server.secrets,
-        **more,
-    )
 
 
 def put_until_refused(daemon, numbers):
@@ -79,7 +68,7 @@ def full_log(suite):
     memory = suite.enter(Tmpfs(suite, "memory", megabytes=512))
     server = Versitygw(suite, name="full-s3")
     storage = {"directory": str(memory.folder / "data"), "max_size": "256MiB"}
-    daemon = daemon_into(suite, server, "full", storage=storage).start()
+    daemon = daemon_into_bucket(suite, STREAM, server, name="full", storage=storage).start()
     suite.contains("a tmpfs is warned of", "the data directory is in memory", daemon.output())
     acknowledged, refusal = put_until_refused(daemon, range(400))
     suite.equal(
@@ -102,7 +91,7 @@ def full_file_system(suite):
     disk = suite.enter(Ext4(suite, "crowded-disk", megabytes=512))
     server = Versitygw(suite, name="crowded-s3")
     storage = {"directory": str(disk.folder), "max_size": "320MiB"}
-    daemon = daemon_into(suite, server, "crowded", storage=storage).start()
+    daemon = daemon_into_bucket(suite, STREAM, server, name="crowded", storage=storage).start()
     first, _ = put_until_refused(daemon, range(20))
     fill(disk.folder / "lost+found" / "filler")
     more, refusal = put_until_refused(daemon, range(20, 400))
@@ -133,7 +122,7 @@ def read_only(suite):
     disk = suite.enter(Ext4(suite, "sealed-disk", megabytes=256))
     server = Versitygw(suite, name="sealed-s3")
     storage = {"directory": str(disk.folder), "max_size": "160MiB"}
-    daemon = daemon_into(suite, server, "sealed", storage=storage).start()
+    daemon = daemon_into_bucket(suite, STREAM, server, name="sealed", storage=storage).start()
     putting.put(daemon, STREAM, [b"kept while read-only\n"])
     suite.equal("the daemon stops with exit code 0", 0, daemon.stop())
     with disk.read_only():
@@ -163,7 +152,7 @@ def failing_sync(suite, name, when):
         wrapper += ["-P", suite.folder / name / "data" / FIRST_SEGMENT]
     server = Versitygw(suite, name=f"{name}-s3").start()
     server.bucket(STREAM)
-    daemon = daemon_into(suite, server, name, wrapper=wrapper).start()
+    daemon = daemon_into_bucket(suite, STREAM, server, name=name, wrapper=wrapper).start()
     client = boto.Boto()
     client.name = name
     account = putting.producer_account(daemon)

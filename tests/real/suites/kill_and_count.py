@@ -9,7 +9,7 @@ import time
 
 from clients import boto, command_line, conversation
 from harness import buckets, numbered, putting
-from harness.daemon import Daemon, direct_put
+from harness.daemon import daemon_into_bucket
 from harness.s3_servers import Versitygw
 
 KILLS = 10
@@ -28,12 +28,7 @@ def run(suite):
     server = Versitygw(suite).start()
     bucket = server.bucket(STREAM)
     hints = {"size": "1MiB", "interval": f"{INTERVAL}s", "low_latency": True}
-    daemon = Daemon(
-        suite,
-        {STREAM: direct_put({"s3": {"profile": "s3", "bucket": bucket}}, hints)},
-        profiles={"s3": server.profile()},
-        secrets=server.secrets,
-    ).start()
+    daemon = daemon_into_bucket(suite, STREAM, server, hints).start()
     producers = start_producers(suite, daemon, dice)
     for _ in range(KILLS):
         time.sleep(dice.uniform(*SECONDS_BETWEEN_KILLS))

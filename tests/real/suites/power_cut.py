@@ -9,7 +9,7 @@ import time
 
 from clients import boto, conversation
 from harness import numbered, putting
-from harness.daemon import Daemon, direct_put
+from harness.daemon import daemon_into_bucket
 from harness.mounts import Ext4
 from harness.s3_servers import Versitygw
 
@@ -25,14 +25,9 @@ def run(suite):
     disk = suite.enter(Ext4(suite, "disk", megabytes=1024))
     server = Versitygw(suite).start()
     bucket = server.bucket(STREAM)
-    daemon = Daemon(
-        suite,
-        {STREAM: direct_put({"s3": {"profile": "s3", "bucket": bucket}})},
-        profiles={"s3": server.profile()},
-        # The mount itself, `lost+found` and all.
-        storage={"directory": str(disk.folder), "max_size": "512MiB"},
-        secrets=server.secrets,
-    ).start()
+    # The mount itself, `lost+found` and all.
+    storage = {"directory": str(disk.folder), "max_size": "512MiB"}
+    daemon = daemon_into_bucket(suite, STREAM, server, storage=storage).start()
     account = putting.producer_account(daemon)
     producers = [
         suite.enter(numbered.Producer(client, account, STREAM, dice.random()))
