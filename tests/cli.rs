@@ -1,9 +1,10 @@
 //! The program as people call it: help, exit codes, what goes to which stream.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use assert_cmd::Command;
@@ -56,7 +57,7 @@ fn check(name: &str, told: &str) {
         r"\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         "[time]-[uuid]",
     );
-    settings.add_filter(r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]");
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d{5}", "$1:[port]");
     settings.bind(|| insta::assert_snapshot!(name, told));
 }
 
@@ -183,7 +184,7 @@ fn server(answers: &'static [(&str, &str)]) -> (SocketAddr, JoinHandle<Vec<Strin
 }
 
 /// Its headers that matter, and its body.
-fn request(reader: &mut BufReader<TcpStream>) -> String {
+fn request(reader: &mut impl BufRead) -> String {
     let (mut told, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -270,4 +271,53 @@ fn put_says_that_nobody_listens() {
             .write_stdin("a\n"),
     );
     check("put_unreachable", &told);
+}
+
+/// A daemon of which nobody knows the authority: its certificate is answered, and two connections
+/// are taken.
+fn private_server() -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = made.signing_key.serialize_der().try_into().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key);
+    let config = Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for _ in 0..2 {
+            let (socket, _) = listener.accept().unwrap();
+            let session = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(session, socket);
+            // Whoever does not trust us leaves at once.
+            if stream.conn.complete_io(&mut stream.sock).is_err() {
+                continue;
+            }
+            let mut stream = BufReader::new(stream);
+            request(&mut stream);
+            let body = r#"{"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]}"#;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            let answer = format!("{head}{body}");
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (address, made.cert.pem())
+}
+
+#[test]
+fn put_trusts_the_authority_that_it_is_shown() {
+    let (address, pem) = private_server();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.crt"), pem).unwrap();
+    let endpoint = format!("https://localhost:{}", address.port());
+    let mut said = String::new();
+    for ca_file in [&[][..], &["--ca-file", "ca.crt"], &["--ca-file", "nowhere"]] {
+        let mut put = standpipe(folder.path());
+        put.args(["put", "demo", "--endpoint", &endpoint]);
+        said += &told(put.args(ca_file).write_stdin("a\n"));
+    }
+    check("put_ca_file", &said);
 }

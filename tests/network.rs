@@ -1,4 +1,10 @@
-//! The real network door against peers on loopback that misbehave.
+//! What every outbound connection keeps to, tested once for all who use the door: limits, deadlines,
+//! trust, proxies. The peers are on loopback, and misbehave.
+
+#[path = "network/proxy.rs"]
+mod proxy;
+#[path = "network/tls.rs"]
+mod tls;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,10 +13,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Request, Response};
+use proxy::Proxy;
+use standpipe::model::Secret;
+use standpipe::model::limits::REQUESTS_PER_SERVER_MAX;
 use standpipe::outside::http_client::{
-    HttpClient, Limits, Network, Outgoing, SendError, Settings, StreamError,
+    HttpClient, Limits, Network, Outgoing, Proxies, SendError, Settings, StreamError,
 };
 use standpipe::telemetry::Chain;
+use tls::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -116,47 +126,135 @@ async fn a_body_that_breaks_off_or_is_too_short_never_ends_well() {
     }
 }
 
-/// A peer over TLS whose authority only `ca_pem` knows.
+async fn asked(uri: &str, settings: &Settings) -> Result<u16, SendError> {
+    let network = Network::open(settings).unwrap();
+    let body = Outgoing::Whole(Bytes::new());
+    let request = Request::put(uri).body(body).unwrap();
+    let answer = network.send(request, LIMITS).await?;
+    Ok(answer.status().as_u16())
+}
+
+fn trusting(authority: &Authority) -> Settings {
+    Settings {
+        ca_pem: Some(authority.pem()),
+        ..Settings::default()
+    }
+}
+
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_it_is_named_and_not_before() {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names = ["localhost".to_owned()];
-    let certificate = rcgen::CertificateParams::new(names).unwrap();
-    let certificate = certificate.self_signed(&key).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            key.serialize_der().try_into().unwrap(),
-        );
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config.unwrap()));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            let _ = stream.read(&mut [0; 4096]).await;
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(answer).await.unwrap();
-        }
-    });
-    let answer = async |ca_pem| {
-        let network = Network::open(&Settings { ca_pem }).unwrap();
-        let uri = format!("https://localhost:{port}/");
-        let request = Request::put(uri)
-            .body(Outgoing::Whole(Bytes::new()))
-            .unwrap();
-        network.send(request, LIMITS).await
-    };
-    let error = answer(None).await.unwrap_err();
+    let authority = Authority::new();
+    let (port, _peer) = tls::peer(&authority, None).await;
+    let uri = format!("https://localhost:{port}/");
+    let error = asked(&uri, &Settings::default()).await.unwrap_err();
     assert!(error.is_untrusted(), "{error}");
-    let known = answer(Some(certificate.pem().into_bytes())).await;
-    assert_eq!(known.unwrap().status(), 200);
+    assert_eq!(asked(&uri, &trusting(&authority)).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_server_that_asks_who_we_are_is_shown_the_client_certificate() {
+    let (authority, ours, strangers) = (Authority::new(), Authority::new(), Authority::new());
+    let (port, _peer) = tls::peer(&authority, Some(&ours)).await;
+    let uri = format!("https://localhost:{port}/");
+    let showing = |identity| Settings {
+        identity,
+        ..trusting(&authority)
+    };
+    assert_eq!(
+        asked(&uri, &showing(Some(ours.client()))).await.unwrap(),
+        200
+    );
+    for identity in [None, Some(strangers.client())] {
+        asked(&uri, &showing(identity)).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_http_by_name_and_for_https_to_connect() {
+    let authority = Authority::new();
+    let (port, _peer) = tls::peer(&authority, None).await;
+    let proxy = Proxy::to(port).await;
+    let named = Settings {
+        proxies: Proxies::named(Secret::new(proxy.url.as_str()), String::new()),
+        ..trusting(&authority)
+    };
+    // The name is nowhere but at the proxy, and TLS reaches through it.
+    assert_eq!(asked("https://s3.test/b/k", &named).await.unwrap(), 200);
+    assert_eq!(proxy.seen(), "CONNECT s3.test:443");
+    let (plain, _plain_peer) = peer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let plain: http::Uri = plain.parse().unwrap();
+    let proxy = Proxy::to(plain.port_u16().unwrap()).await;
+    let named = Settings {
+        proxies: Proxies::named(Secret::new(proxy.url.as_str()), String::new()),
+        ..Settings::default()
+    };
+    assert_eq!(asked("http://s3.test/b/k", &named).await.unwrap(), 200);
+    assert_eq!(proxy.seen(), "PUT http://s3.test/b/k");
+}
+
+#[tokio::test]
+async fn who_is_excepted_and_loopback_are_asked_directly_unless_the_proxy_was_named() {
+    let (uri, _peer) = peer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let port = uri.parse::<http::Uri>().unwrap().port_u16().unwrap();
+    let proxy = Proxy::to(port).await;
+    let usual = |no_proxy| {
+        Proxies::usual(|name| match name {
+            "HTTP_PROXY" => Some(proxy.url.as_str()),
+            "NO_PROXY" => Some(no_proxy),
+            _ => None,
+        })
+    };
+    let named = |except: &str| Proxies::named(Secret::new(proxy.url.as_str()), except.to_owned());
+    for (host, proxies, expected) in [
+        ("127.0.0.1", usual(""), ""),
+        ("s3.test", usual(""), "PUT http://s3.test"),
+        ("127.0.0.1", named(""), "PUT http://127.0.0.1"),
+        ("127.0.0.1", named("127.0.0.0/8"), ""),
+        (
+            "s3.test",
+            named("10.0.0.0/8,example.org"),
+            "PUT http://s3.test",
+        ),
+        ("127.0.0.1", Proxies::default(), ""),
+    ] {
+        let settings = Settings {
+            proxies,
+            ..Settings::default()
+        };
+        let status = asked(&format!("http://{host}:{port}/"), &settings).await;
+        assert_eq!(status.unwrap(), 200, "{host}");
+        let seen = proxy.seen();
+        let seen = seen.strip_suffix(&format!(":{port}/")).unwrap_or(&seen);
+        assert_eq!(seen, expected, "{host}");
+    }
+    // Nobody knows the name but the proxy, which is not asked.
+    let settings = Settings {
+        proxies: usual("example.org,.test"),
+        ..Settings::default()
+    };
+    let error = asked("http://s3.test/", &settings).await.unwrap_err();
+    assert!(matches!(error, SendError::Connect { .. }), "{error}");
+    assert_eq!(proxy.seen(), "");
+}
+
+#[tokio::test]
+async fn a_server_gets_as_many_requests_at_once_as_the_limit_says_and_not_one_more() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let uri = format!("http://{}/", listener.local_addr().unwrap());
+    let network = Arc::new(Network::open(&Settings::default()).unwrap());
+    let mut requests = JoinSet::new();
+    for _ in 0..=REQUESTS_PER_SERVER_MAX {
+        let request = Request::get(&uri).body(Outgoing::Whole(Bytes::new()));
+        let (network, request) = (network.clone(), request.unwrap());
+        requests.spawn(async move { network.send(request, LIMITS).await });
+    }
+    let mut open = Vec::new();
+    for _ in 0..REQUESTS_PER_SERVER_MAX {
+        open.push(listener.accept().await.unwrap().0);
+    }
+    let one_more = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    assert!(one_more.is_err(), "one past the limit");
+    // One ends, and the one that waited goes.
+    drop(open.pop());
+    open.push(listener.accept().await.unwrap().0);
 }

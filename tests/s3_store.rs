@@ -13,7 +13,7 @@ use standpipe::model::{Body, BodyError, Compression, RecordsBuilder, Secret};
 use standpipe::objects::store::{Doors, Place, Stores, s3 as s3_store};
 use standpipe::objects::{Object, Refusal, Room, Store, Stored};
 use standpipe::outside::disk::RealDisk;
-use standpipe::outside::http_client::Network;
+use standpipe::outside::http_client::{self, Network};
 use standpipe::outside::{Clock, Dice};
 
 const BUCKET: &str = "lake";
@@ -33,7 +33,7 @@ fn profile(server: &InProcessS3) -> Profile {
             session_token: None,
         },
         assume_role: None,
-        ca_pem: None,
+        http: http_client::Settings::default(),
     }
 }
 

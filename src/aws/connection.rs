@@ -16,13 +16,14 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials as Keys;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
 
 use super::connector::Connector;
 use super::{AssumeRole, Credentials, Profile};
+use crate::model::Secret;
 use crate::outside::Clock;
 use crate::outside::http_client::HttpClient;
 
@@ -71,10 +72,14 @@ pub async fn connect(profile: &Profile, http: Arc<dyn HttpClient>, clock: Clock)
         Some(role) => SharedCredentialsProvider::new(assumed(role, &bare, own).await),
         None => own,
     };
-    let cache = IdentityCache::lazy()
-        .buffer_time(REFRESH_BEFORE_EXPIRY)
-        .load_timeout(CREDENTIALS_TIMEOUT)
-        .build();
+    let cache = match (&profile.credentials, &profile.assume_role) {
+        // Nothing to wait for, and a cache would never ask again.
+        (Credentials::Static { .. }, None) => IdentityCache::no_cache(),
+        (Credentials::Static { .. }, Some(_)) | (Credentials::Chain, _) => IdentityCache::lazy()
+            .buffer_time(REFRESH_BEFORE_EXPIRY)
+            .load_timeout(CREDENTIALS_TIMEOUT)
+            .build(),
+    };
     let endpoint = profile.endpoint.as_ref().map(ToString::to_string);
     let mut config = bare.into_builder();
     config.set_endpoint_url(endpoint);
@@ -91,15 +96,11 @@ async fn credentials(profile: &Profile, bare: &SdkConfig) -> SharedCredentialsPr
             access_key_id,
             secret_access_key,
             session_token,
-        } => SharedCredentialsProvider::new(Keys::new(
-            access_key_id,
-            secret_access_key.reveal(),
-            session_token
-                .as_ref()
-                .map(|token| token.reveal().to_owned()),
-            None,
-            "configuration",
-        )),
+        } => SharedCredentialsProvider::new(Configured {
+            access_key_id: access_key_id.clone(),
+            secret_access_key: secret_access_key.clone(),
+            session_token: session_token.clone(),
+        }),
         Credentials::Chain => {
             let mut doors = ProviderConfig::default().with_region(bare.region().cloned());
             if let Some(http) = bare.http_client() {
@@ -122,6 +123,8 @@ async fn assumed(
 ) -> AssumeRoleProvider {
     let mut sts = bare.clone().into_builder();
     sts.set_endpoint_url(role.endpoint.as_ref().map(ToString::to_string));
+    // It is asked once for each grant, with the keys of that moment.
+    sts.set_identity_cache(Some(IdentityCache::no_cache()));
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(&role.session_name)
         .configure(&sts.build());
@@ -129,6 +132,30 @@ async fn assumed(
         provider = provider.external_id(external_id);
     }
     provider.build_from_provider(own).await
+}
+
+/// Keys of the configuration, as they are now: their files may change.
+#[derive(Debug)]
+struct Configured {
+    access_key_id: String,
+    secret_access_key: Secret,
+    session_token: Option<Secret>,
+}
+
+impl ProvideCredentials for Configured {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let token = self.session_token.as_ref().map(Secret::reveal);
+        future::ProvideCredentials::ready(Ok(Keys::new(
+            &self.access_key_id,
+            &*self.secret_access_key.reveal(),
+            token.map(|token| token.to_string()),
+            None,
+            "configuration",
+        )))
+    }
 }
 
 /// Our clock, as the SDK asks for it: signatures and expiry go by the same time as everything else.

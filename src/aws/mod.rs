@@ -4,6 +4,7 @@ mod connection;
 mod connector;
 
 use crate::model::Secret;
+use crate::outside::http_client;
 
 pub use connection::{Connection, connect};
 
@@ -21,8 +22,8 @@ pub struct Profile {
     pub credentials: Credentials,
     /// Taken on with the credentials above.
     pub assume_role: Option<AssumeRole>,
-    /// Certificate authorities beside the system's, as PEM.
-    pub ca_pem: Option<Vec<u8>>,
+    /// How its servers are reached.
+    pub http: http_client::Settings,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::kind::{ADDRESS, PATH};
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
+use super::secret;
 use super::settings::Listen;
 use crate::model::Secret;
 use crate::server;
@@ -73,7 +74,7 @@ fn report_shared_address(block: &Block<'_>, address: SocketAddr) -> Result<(), T
 }
 
 fn admin(block: &Block<'_>) -> Result<(server::Settings, Option<Secret>), Told> {
-    let token = block.optional_secret("token");
+    let token = block.optional_secret("token", secret::ANY);
     let listener = listener(block, ADMIN_PORT)?;
     if !listener.address.ip().is_loopback() && block.entry("token").is_none() {
         let what = format!(

@@ -38,7 +38,7 @@ use std::path::PathBuf;
 pub use layers::Sources;
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems, Wrong};
-pub use profiles::plain_profile;
+pub use profiles::{plain_profile, usual_proxies};
 pub use reading::Said;
 pub use settings::{Identity, Listen, Settings, Stream};
 
@@ -86,7 +86,10 @@ pub fn load(sources: &Sources, surroundings: &Surroundings) -> Result<Loaded, Pr
     let notes = reading.done();
     match read {
         Ok((settings, profiles)) if notes.problems.is_empty() => Ok(Loaded {
-            settings,
+            settings: Settings {
+                secret_files: notes.followed,
+                ..settings
+            },
             profiles,
             files: merged.files,
             said: notes.said,
@@ -131,6 +134,7 @@ fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {
         streams: streams?,
         shutdown: shutdown?,
         log: log?,
+        secret_files: Vec::new(),
     };
     Ok((settings, profiles?))
 }

@@ -1,12 +1,14 @@
 //! The section `producers`: who may put, and into which streams.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::kind::TEXT;
 use super::node::Entry;
 use super::place::Place;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
+use super::secret;
 use crate::model::{Secret, StreamName};
 use crate::server::{Identity, Producer, StreamPattern};
 
@@ -48,7 +50,7 @@ fn identity(block: &Block<'_>) -> Result<Identity, Told> {
     match (signs.is_some(), block.entry("token").is_some()) {
         (true, false) => {
             let access_key_id = block.required("access_key_id", &TEXT);
-            let secret_access_key = block.required_secret("secret_access_key");
+            let secret_access_key = block.required_secret("secret_access_key", secret::ANY);
             Ok(Identity::AccessKey {
                 access_key_id: access_key_id?,
                 secret_access_key: secret_access_key?,
@@ -66,15 +68,7 @@ fn identity(block: &Block<'_>) -> Result<Identity, Told> {
 
 /// It travels in a header.
 fn token(block: &Block<'_>) -> Result<Secret, Told> {
-    let token = block.required_secret("token")?;
-    if token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(token);
-    }
-    let wrong = Wrong::new("the token has characters that no header can carry");
-    Err(block.wrong(
-        "token",
-        wrong.hint("letters, digits and ASCII punctuation, no blanks"),
-    ))
+    block.required_secret("token", secret::HEADER)
 }
 
 fn streams(block: &Block<'_>) -> Result<Vec<StreamPattern>, Told> {
@@ -104,11 +98,13 @@ fn report_shared_names(
     producers: &[Producer],
     entries: &[Entry],
 ) -> Result<(), Told> {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<Arc<str>, &str> = BTreeMap::new();
     let mut outcome = Ok(());
     for (producer, entry) in producers.iter().zip(entries) {
         let (key, name) = match &producer.identity {
-            Identity::AccessKey { access_key_id, .. } => ("access_key_id", access_key_id.as_str()),
+            Identity::AccessKey { access_key_id, .. } => {
+                ("access_key_id", Arc::from(access_key_id.as_str()))
+            }
             Identity::Token(token) => ("token", token.reveal()),
         };
         if let Some(other) = seen.insert(name, &producer.name) {

@@ -1,12 +1,17 @@
 //! The section `aws`: profiles, as AWS users know them.
 
 use super::kind::{BOOL, ENDPOINT, PATH, REGION, TEXT};
+use super::node::Content;
 use super::place::Place;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
+use super::secret;
 use crate::aws::{AssumeRole, Checksums, Credentials, Profile};
+use crate::model::Secret;
+use crate::outside::Surroundings;
+use crate::outside::http_client::{self, ClientIdentity, Proxies};
 
-pub static ALL: [&Keys; 2] = [&PROFILE, &ASSUME_ROLE];
+pub static ALL: [&Keys; 3] = [&PROFILE, &ASSUME_ROLE, &PROXY];
 static PROFILE: Keys = Keys {
     known: &[
         "region",
@@ -18,8 +23,15 @@ static PROFILE: Keys = Keys {
         "session_token",
         "assume_role",
         "ca_file",
+        "client_certificate_file",
+        "client_key_file",
+        "proxy",
     ],
-    later: &["proxy", "client_certificate_file", "client_key_file"],
+    later: &[],
+};
+static PROXY: Keys = Keys {
+    known: &["url", "no_proxy"],
+    later: &[],
 };
 static ASSUME_ROLE: Keys = Keys {
     known: &["arn", "external_id", "session_name", "endpoint"],
@@ -43,7 +55,8 @@ pub fn read(root: &Block<'_>) -> Result<Vec<Profile>, Told> {
         .collect::<Result<Vec<_>, Told>>()?;
     let has_default = profiles.iter().any(|profile| profile.name == DEFAULT);
     if !has_default && let Some((variable, region)) = region_of_surroundings(root) {
-        profiles.push(plain_profile(DEFAULT, &region));
+        let profile = plain_profile(DEFAULT, &region, root.reading.surroundings);
+        profiles.push(profile);
         let place = Place::variable(variable);
         root.reading.say(
             &place,
@@ -55,7 +68,7 @@ pub fn read(root: &Block<'_>) -> Result<Vec<Profile>, Told> {
 }
 
 /// AWS itself, with whatever credentials the SDK finds.
-pub fn plain_profile(name: &str, region: &str) -> Profile {
+pub fn plain_profile(name: &str, region: &str, surroundings: &Surroundings) -> Profile {
     Profile {
         name: name.to_owned(),
         region: region.to_owned(),
@@ -64,7 +77,10 @@ pub fn plain_profile(name: &str, region: &str) -> Profile {
         checksums: Checksums::default(),
         credentials: Credentials::Chain,
         assume_role: None,
-        ca_pem: None,
+        http: http_client::Settings {
+            proxies: usual_proxies(surroundings),
+            ..http_client::Settings::default()
+        },
     }
 }
 
@@ -80,7 +96,7 @@ fn profile(block: &Block<'_>, name: &str) -> Result<Profile, Told> {
     let credentials = credentials(block);
     let role = block.block_if_given("assume_role", &ASSUME_ROLE);
     let assume_role = role.and_then(|role| role.map(|role| assume_role(&role)).transpose());
-    let ca_pem = ca_pem(block);
+    let http = http(block);
     Ok(Profile {
         region: region?,
         endpoint: endpoint?,
@@ -88,8 +104,8 @@ fn profile(block: &Block<'_>, name: &str) -> Result<Profile, Told> {
         checksums: checksums?,
         credentials: credentials?,
         assume_role: assume_role?,
-        ca_pem: ca_pem?,
-        ..plain_profile(name, "")
+        http: http?,
+        name: name.to_owned(),
     })
 }
 
@@ -128,8 +144,8 @@ fn credentials(block: &Block<'_>) -> Result<Credentials, Told> {
         return Ok(Credentials::Chain);
     }
     let access_key_id = block.required("access_key_id", &TEXT);
-    let secret_access_key = block.required_secret("secret_access_key");
-    let session_token = block.optional_secret("session_token");
+    let secret_access_key = block.required_secret("secret_access_key", secret::ANY);
+    let session_token = block.optional_secret("session_token", secret::ANY);
     Ok(Credentials::Static {
         access_key_id: access_key_id?,
         secret_access_key: secret_access_key?,
@@ -159,8 +175,79 @@ fn assume_role(block: &Block<'_>) -> Result<AssumeRole, Told> {
     })
 }
 
-fn ca_pem(block: &Block<'_>) -> Result<Option<Vec<u8>>, Told> {
-    let Some(path) = block.optional("ca_file", &PATH)? else {
+/// How the profile's servers are reached.
+fn http(block: &Block<'_>) -> Result<http_client::Settings, Told> {
+    let ca_pem = certificates(block, "ca_file");
+    let identity = identity(block);
+    let proxies = proxies(block);
+    Ok(http_client::Settings {
+        ca_pem: ca_pem?,
+        identity: identity?,
+        proxies: proxies?,
+    })
+}
+
+fn identity(block: &Block<'_>) -> Result<Option<ClientIdentity>, Told> {
+    let certificate = certificates(block, "client_certificate_file");
+    let key = key_pem(block);
+    match (certificate?, key?) {
+        (None, None) => Ok(None),
+        (Some(certificate_pem), Some(key_pem)) => Ok(Some(ClientIdentity {
+            certificate_pem,
+            key_pem,
+        })),
+        (Some(_), None) => Err(block.missing("client_key_file")),
+        (None, Some(_)) => Err(block.missing("client_certificate_file")),
+    }
+}
+
+fn key_pem(block: &Block<'_>) -> Result<Option<Secret>, Told> {
+    let Some(path) = block.optional("client_key_file", &PATH)? else {
+        return Ok(None);
+    };
+    let what = match block.reading.surroundings.read_text(&path) {
+        Ok(pem) if pem.contains("PRIVATE KEY-----") => return Ok(Some(Secret::new(pem))),
+        Ok(_) => format!("the file `{}` holds no key in PEM form", path.display()),
+        Err(error) => format!("the file `{}` cannot be read: {error}", path.display()),
+    };
+    Err(block.wrong("client_key_file", Wrong::new(what)))
+}
+
+/// `proxy: URL`, `proxy: none`, or with what is asked directly; without it what the usual variables
+/// say.
+fn proxies(block: &Block<'_>) -> Result<Proxies, Told> {
+    let Some(entry) = block.entry("proxy") else {
+        return Ok(usual_proxies(block.reading.surroundings));
+    };
+    match &entry.value.content {
+        Content::Scalar(word) if word == "none" => {
+            let path = block.at("proxy");
+            block.reading.say(&entry.value.place, &path, "none");
+            Ok(Proxies::default())
+        }
+        Content::Scalar(_) => {
+            let url = block.required("proxy", &ENDPOINT)?;
+            Ok(Proxies::named(Secret::new(url.to_string()), String::new()))
+        }
+        Content::Nothing | Content::List(_) | Content::Block(_) => {
+            let proxy = block.open_entry(entry, &PROXY)?;
+            let url = proxy.required("url", &ENDPOINT);
+            let except = proxy.texts("no_proxy")?;
+            let except: Vec<&str> = except.iter().map(|(text, _)| *text).collect();
+            Ok(Proxies::named(
+                Secret::new(url?.to_string()),
+                except.join(","),
+            ))
+        }
+    }
+}
+
+pub fn usual_proxies(surroundings: &Surroundings) -> Proxies {
+    Proxies::usual(|name| surroundings.variable(name))
+}
+
+fn certificates(block: &Block<'_>, key: &str) -> Result<Option<Vec<u8>>, Told> {
+    let Some(path) = block.optional(key, &PATH)? else {
         return Ok(None);
     };
     let what = match block.reading.surroundings.read(&path) {
@@ -171,7 +258,7 @@ fn ca_pem(block: &Block<'_>) -> Result<Option<Vec<u8>>, Told> {
         ),
         Err(error) => format!("the file `{}` cannot be read: {error}", path.display()),
     };
-    Err(block.wrong("ca_file", Wrong::new(what)))
+    Err(block.wrong(key, Wrong::new(what)))
 }
 
 fn is_pem(bytes: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use super::node::{Content, Entry, Node};
 use super::place::Place;
 use super::problem::{Problem, Wrong};
 use super::yaml;
-use crate::outside::Surroundings;
+use crate::outside::{Followed, Surroundings};
 
 /// The problem has been reported; there is no value.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,7 @@ pub struct Reading<'a> {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
     said: RefCell<Vec<Said>>,
+    followed: RefCell<Vec<Followed>>,
 }
 
 /// What a reading leaves behind.
@@ -37,6 +38,8 @@ pub struct Notes {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     pub said: Vec<Said>,
+    /// Files whose content is in use.
+    pub followed: Vec<Followed>,
 }
 
 impl<'a> Reading<'a> {
@@ -46,6 +49,7 @@ impl<'a> Reading<'a> {
             problems: RefCell::new(problems),
             warnings: RefCell::default(),
             said: RefCell::default(),
+            followed: RefCell::default(),
         }
     }
 
@@ -54,6 +58,7 @@ impl<'a> Reading<'a> {
             problems: self.problems.into_inner(),
             warnings: self.warnings.into_inner(),
             said: self.said.into_inner(),
+            followed: self.followed.into_inner(),
         }
     }
 
@@ -80,6 +85,11 @@ impl<'a> Reading<'a> {
             value: value.to_string(),
             place: place.clone(),
         });
+    }
+
+    /// The file may change while its content is in use.
+    pub fn follow(&self, followed: Followed) {
+        self.followed.borrow_mut().push(followed);
     }
 
     /// The whole tree, of which keys that begin with `x-` are never read.

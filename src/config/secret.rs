@@ -1,5 +1,8 @@
-//! Where secrets come from: a file, an environment variable, or systemd's credentials.
+//! Where secrets come from: a file, an environment variable, or systemd's credentials. Files are
+//! followed: what stands in them later replaces the secret.
 
+use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::kind::{Kind, PATH, TEXT};
@@ -8,6 +11,7 @@ use super::place::Origin;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
 use crate::model::Secret;
+use crate::outside::{Followed, Surroundings};
 
 pub static ALL: [&Keys; 1] = [&KEYS];
 static KEYS: Keys = Keys {
@@ -26,20 +30,53 @@ const CREDENTIAL: Kind<String> = Kind {
     show: String::clone,
 };
 
+/// What a secret must be made of, beside not being empty.
+pub type Rule = fn(&str) -> Result<(), Wrong>;
+
+pub const ANY: Rule = |_| Ok(());
+
+/// It travels in a header.
+pub const HEADER: Rule = |text| {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let wrong = Wrong::new("the token has characters that no header can carry");
+    Err(wrong.hint("letters, digits and ASCII punctuation, no blanks"))
+};
+
+/// What was found where a secret should be.
+struct Found {
+    text: String,
+    secret: Secret,
+    /// Where it stands in a file of its own.
+    followed: Option<Followed>,
+}
+
+impl Found {
+    fn text(text: &str) -> Found {
+        Found {
+            text: text.to_owned(),
+            secret: Secret::new(text),
+            followed: None,
+        }
+    }
+}
+
 impl Block<'_> {
-    pub fn optional_secret(&self, key: &str) -> Result<Option<Secret>, Told> {
+    pub fn optional_secret(&self, key: &str, rule: Rule) -> Result<Option<Secret>, Told> {
         let entry = self.entry(key);
-        entry.map(|entry| self.secret(entry)).transpose()
+        entry.map(|entry| self.secret(entry, rule)).transpose()
     }
 
-    pub fn required_secret(&self, key: &str) -> Result<Secret, Told> {
-        self.optional_secret(key)?.ok_or_else(|| self.missing(key))
+    pub fn required_secret(&self, key: &str, rule: Rule) -> Result<Secret, Told> {
+        self.optional_secret(key, rule)?
+            .ok_or_else(|| self.missing(key))
     }
 
-    fn secret(&self, entry: &Entry) -> Result<Secret, Told> {
+    fn secret(&self, entry: &Entry, rule: Rule) -> Result<Secret, Told> {
         let key = entry.key.as_str();
         let place = &entry.value.place;
-        let secret = match &entry.value.content {
+        let found = match &entry.value.content {
             Content::Scalar(text) => {
                 // A variable of ours is as good as one of the user's.
                 if !matches!(*place.origin, Origin::Environment(_)) {
@@ -48,34 +85,39 @@ impl Block<'_> {
                                 `{ credential: NAME }` (systemd)";
                     self.reading.warn(place, &self.at(key), wrong.hint(hint));
                 }
-                text.clone()
+                Found::text(text)
             }
             Content::Nothing | Content::List(_) | Content::Block(_) => {
-                fetch(&self.open_entry(entry, &KEYS)?)?
+                fetch(&self.open_entry(entry, &KEYS)?, rule)?
             }
         };
-        if secret.is_empty() {
-            return Err(self.wrong(key, Wrong::new("the secret is empty")));
+        keeps(rule, &found.text).map_err(|wrong| self.wrong(key, wrong))?;
+        if let Some(followed) = found.followed {
+            self.reading.follow(followed);
         }
-        let secret = Secret::new(secret);
-        self.reading.say(place, &self.at(key), &secret);
-        Ok(secret)
+        self.reading.say(place, &self.at(key), &found.secret);
+        Ok(found.secret)
     }
 }
 
-fn fetch(source: &Block<'_>) -> Result<String, Told> {
+fn keeps(rule: Rule, text: &str) -> Result<(), Wrong> {
+    if text.is_empty() {
+        return Err(Wrong::new("the secret is empty"));
+    }
+    rule(text)
+}
+
+fn fetch(source: &Block<'_>, rule: Rule) -> Result<Found, Told> {
     let surroundings = source.reading.surroundings;
     let (alternative, _) = source.one_of(KEYS.known)?;
     match alternative {
         "env" => {
             let name = source.required(alternative, &TEXT)?;
-            surroundings
-                .variable(&name)
-                .map(str::to_owned)
-                .ok_or_else(|| {
-                    let what = format!("the environment variable `{name}` is not set");
-                    source.wrong(alternative, Wrong::new(what))
-                })
+            let text = surroundings.variable(&name).ok_or_else(|| {
+                let what = format!("the environment variable `{name}` is not set");
+                source.wrong(alternative, Wrong::new(what))
+            })?;
+            Ok(Found::text(text))
         }
         "credential" => {
             let name = source.required(alternative, &CREDENTIAL)?;
@@ -84,25 +126,45 @@ fn fetch(source: &Block<'_>) -> Result<String, Told> {
                 let hint = "systemd sets it: `LoadCredential=NAME:PATH` in the unit";
                 return Err(source.wrong(alternative, wrong.hint(hint)));
             };
-            read(source, alternative, &Path::new(folder).join(name))
+            in_file(source, alternative, &Path::new(folder).join(name), rule)
         }
         _ => {
             let path: PathBuf = source.required(alternative, &PATH)?;
-            read(source, alternative, &path)
+            in_file(source, alternative, &path, rule)
         }
     }
 }
 
-/// Editors end a file with a newline that belongs to nobody's password.
-fn read(source: &Block<'_>, key: &str, path: &Path) -> Result<String, Told> {
-    match source.reading.surroundings.read_text(path) {
+/// A changed file becomes the secret, if it is as good as the first one had to be.
+fn in_file(source: &Block<'_>, key: &str, path: &Path, rule: Rule) -> Result<Found, Told> {
+    let surroundings = source.reading.surroundings;
+    let secret = Secret::new("");
+    let (replaced, file) = (secret.clone(), path.to_owned());
+    let followed = Followed::new(vec![path.to_owned()], surroundings, move |surroundings| {
+        let text = read(surroundings, &file)?;
+        keeps(rule, &text).map_err(|wrong| wrong.what)?;
+        replaced.replace(text);
+        Ok::<_, Box<dyn Error + Send + Sync>>(())
+    });
+    match read(surroundings, path) {
         Ok(text) => {
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+            secret.replace(text.as_str());
+            Ok(Found {
+                text,
+                secret,
+                followed: Some(followed),
+            })
         }
         Err(error) => {
             let what = format!("the file `{}` cannot be read: {error}", path.display());
             Err(source.wrong(key, Wrong::new(what)))
         }
     }
+}
+
+/// Editors end a file with a newline that belongs to nobody's password.
+fn read(surroundings: &Surroundings, path: &Path) -> io::Result<String> {
+    let text = surroundings.read_text(path)?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }

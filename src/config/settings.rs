@@ -1,7 +1,7 @@
 //! All that the daemon needs to know: valid, complete, without a trace of YAML.
 
 use crate::model::{Secret, StreamDescription, StreamName};
-use crate::outside::stop;
+use crate::outside::{Followed, stop};
 use crate::{buffer, pipeline, server, sink, telemetry};
 
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Settings {
     pub streams: Vec<Stream>,
     pub shutdown: stop::Settings,
     pub log: telemetry::logging::Settings,
+    /// Secrets whose files may change: all clones of them do then.
+    pub secret_files: Vec<Followed>,
 }
 
 #[derive(Clone, Debug)]

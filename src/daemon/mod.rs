@@ -9,6 +9,7 @@
 //! A stop is a slow crash: whatever is not finished at the deadline is given up, and the next life
 //! reads the log and goes on.
 
+mod following;
 mod open;
 mod run;
 pub mod signals;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::config::{Listen, Settings};
-use crate::daemon::{Daemon, Doors, OpenError, Outcome, Sockets, signals};
+use crate::daemon::{Daemon, Doors, OpenError, Outcome, Sockets, following, signals};
 use crate::model::StreamName;
 use crate::outside::disk::RealDisk;
 use crate::outside::http_client::Network;
-use crate::outside::{Clock, Dice, Surroundings};
+use crate::outside::{Clock, Dice, Followed, Surroundings};
 use crate::server::{BindError, Listener};
 use crate::telemetry::{Metrics, happened};
 
@@ -34,7 +34,7 @@ pub async fn start(
     let clock = Clock::system();
     let storage = &settings.storage.directory;
     happened::daemon::started(&metrics, clock.now(), configuration, storage);
-    let (sockets, address) = bind(&settings.listen, surroundings).await?;
+    let (mut sockets, address) = bind(&settings.listen, surroundings).await?;
     let doors = Doors {
         disk: Box::new(|root| Arc::new(RealDisk::new(root))),
         http: Box::new(|settings| Ok(Arc::new(Network::open(settings)?))),
@@ -43,11 +43,13 @@ pub async fn start(
         metrics,
     };
     let daemon = Daemon::open(settings, doors).await?;
-    let mut forwarding = JoinSet::new();
-    let wishes = signals::forward(&mut forwarding).map_err(StartError::Signals)?;
+    let mut beside = JoinSet::new();
+    let wishes = signals::forward(&mut beside).map_err(StartError::Signals)?;
+    let followed = followed(settings, &mut sockets);
+    beside.spawn(following::follow(followed, surroundings.clone()));
     say_where(settings, address);
     let outcome = daemon.run(sockets, wishes).await;
-    forwarding.shutdown().await;
+    beside.shutdown().await;
     Ok(outcome)
 }
 
@@ -66,6 +68,16 @@ async fn bind(
         admin: Some(admin),
     };
     Ok((sockets, address))
+}
+
+/// Every file that is in use, and may change.
+fn followed(settings: &Settings, sockets: &mut Sockets) -> Vec<Followed> {
+    let listeners = [&mut sockets.firehose, &mut sockets.admin];
+    let certificates = listeners
+        .into_iter()
+        .filter_map(|listener| listener.as_mut()?.take_followed());
+    let secrets = settings.secret_files.iter().cloned();
+    secrets.chain(certificates).collect()
 }
 
 /// Where to put, where objects will appear, and lines to copy.
@@ -88,6 +100,10 @@ fn say_where(settings: &Settings, address: SocketAddr) {
     {
         for line in lines_to_copy(&endpoint, &settings.identity.region, &stream.name) {
             happened::daemon::try_it(&line);
+        }
+        let others = settings.streams.len() - 1;
+        if 0 < others {
+            happened::daemon::others_likewise(others);
         }
     }
 }

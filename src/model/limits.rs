@@ -46,6 +46,10 @@ pub const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How far a signature's date may be from our clock (AWS: five minutes).
 pub const SIGNATURE_CLOCK_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// Requests under way to one server, over as many connections as it takes: more than a disk can feed,
+/// and less than a server would mind. A daemon with many streams would open hundreds otherwise.
+pub const REQUESTS_PER_SERVER_MAX: usize = 64;
+
 /// Bytes in one group commit: what a slow disk can be asked to sync at once (docs/performance.md).
 pub const COMMIT_GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What a delivery reads from the log at once.

@@ -7,10 +7,12 @@ mod clock;
 pub mod descriptors;
 mod dice;
 pub mod disk;
+mod followed;
 pub mod http_client;
 pub mod stop;
 mod surroundings;
 
 pub use clock::Clock;
 pub use dice::Dice;
+pub use followed::{Followed, Look};
 pub use surroundings::Surroundings;

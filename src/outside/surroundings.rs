@@ -1,15 +1,24 @@
 //! What the process was given: environment variables, and the small files that configure it.
 //!
-//! Everything is read when the daemon starts or reloads, never while it delivers, so it is
-//! synchronous. A test gives variables and a folder of its own.
+//! Everything is read when the daemon starts, and what is followed by a task that may wait for the
+//! disk, so it is synchronous. A test gives variables and a folder of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// No configuration, key or certificate is larger: a mistaken path must not fill the memory.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What tells one content of a file from the next, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    modified: (i64, i64),
+    bytes: u64,
+    inode: u64,
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
@@ -51,6 +60,16 @@ impl Surroundings {
 
     pub fn is_folder(&self, path: &Path) -> bool {
         self.folder.join(path).is_dir()
+    }
+
+    /// `None` where there is no file. A link is followed.
+    pub fn stamp(&self, path: &Path) -> Option<Stamp> {
+        let of = fs::metadata(self.folder.join(path)).ok()?;
+        Some(Stamp {
+            modified: (of.mtime(), of.mtime_nsec()),
+            bytes: of.size(),
+            inode: of.ino(),
+        })
     }
 
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

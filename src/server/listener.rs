@@ -18,9 +18,9 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::model::limits;
-use crate::outside::Surroundings;
 use crate::outside::descriptors;
 use crate::outside::stop::{Phase, Stop};
+use crate::outside::{Followed, Surroundings};
 use crate::server::deadline::{Patience, Watched};
 use crate::server::{Pulse, Service, Settings, TlsError, tls};
 use crate::telemetry::happened;
@@ -30,6 +30,7 @@ pub struct Listener {
     socket: TcpListener,
     local_address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    followed: Option<Followed>,
     /// For as many connections as may be open at once; the next one waits in the kernel.
     places: Arc<Semaphore>,
 }
@@ -73,7 +74,8 @@ impl Listener {
         let acceptor = files
             .map(|files| tls::acceptor(files, surroundings))
             .transpose();
-        let tls = acceptor.map_err(|cause| BindError::Tls { address, cause })?;
+        let acceptor = acceptor.map_err(|cause| BindError::Tls { address, cause })?;
+        let (tls, followed) = acceptor.unzip();
         let failed = |cause: io::Error| match cause.kind() {
             io::ErrorKind::AddrInUse => BindError::Taken { address },
             _ => BindError::Address { address, cause },
@@ -84,6 +86,7 @@ impl Listener {
             socket,
             local_address,
             tls,
+            followed,
             places: Arc::new(Semaphore::new(connections_max())),
         })
     }
@@ -91,6 +94,11 @@ impl Listener {
     /// With the port that was found where the settings left it open (0).
     pub fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    /// The certificate's files, whose change is to be followed.
+    pub fn take_followed(&mut self) -> Option<Followed> {
+        self.followed.take()
     }
 
     /// Serves until `stop` says Draining, then lets what is under way be answered, and returns when

@@ -1,15 +1,18 @@
-//! TLS for a listener, from two PEM files.
+//! TLS for a listener, from two PEM files, which may be replaced while it listens.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-use crate::outside::Surroundings;
+use crate::outside::{Followed, Surroundings};
 use crate::server::TlsFiles;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +39,49 @@ pub enum TlsError {
     },
 }
 
+/// The certificate that new connections are shown; none only until the first is read.
+#[derive(Debug, Default)]
+struct Shown(RwLock<Option<Arc<CertifiedKey>>>);
+
+impl Shown {
+    fn replace(&self, certified: CertifiedKey) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(certified));
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        shown.clone()
+    }
+}
+
+/// Also answers what to follow: a changed certificate is shown to whoever connects after it.
 pub(super) fn acceptor(
     files: &TlsFiles,
     surroundings: &Surroundings,
-) -> Result<TlsAcceptor, TlsError> {
+) -> Result<(TlsAcceptor, Followed), TlsError> {
+    let shown = Arc::new(Shown::default());
+    let followed = {
+        let (shown, files) = (Arc::clone(&shown), files.clone());
+        let paths = vec![files.certificate_file.clone(), files.key_file.clone()];
+        Followed::new(paths, surroundings, move |surroundings| {
+            shown.replace(certified(&files, surroundings)?);
+            Ok::<_, TlsError>(())
+        })
+    };
+    shown.replace(certified(files, surroundings)?);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(shown);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok((TlsAcceptor::from(Arc::new(config)), followed))
+}
+
+/// What the files hold now: a certificate, and the key that belongs to it.
+fn certified(files: &TlsFiles, surroundings: &Surroundings) -> Result<CertifiedKey, TlsError> {
     let read = |file: &Path| {
         let read = surroundings.read(file);
         read.map_err(|cause| TlsError::File {
@@ -60,14 +102,8 @@ pub(super) fn acceptor(
     }
     let key = read(&files.key_file)?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(not_pem(&files.key_file))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|cause| TlsError::Unusable {
-            files: files.clone(),
-            cause,
-        })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|cause| {
+        let files = files.clone();
+        TlsError::Unusable { files, cause }
+    })
 }

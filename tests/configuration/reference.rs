@@ -12,6 +12,8 @@ fn reference(text: String) -> World {
         .file("tls.crt", "x")
         .file("tls.key", "x")
         .file("ca.crt", "-----BEGIN CERTIFICATE-----")
+        .file("client.crt", "-----BEGIN CERTIFICATE-----")
+        .file("client.key", "-----BEGIN PRIVATE KEY-----")
         .file("secrets/web", "s")
         .file("run/events-token", "t")
         .variable("CREDENTIALS_DIRECTORY", "run")

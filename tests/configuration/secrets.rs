@@ -99,6 +99,6 @@ fn a_secrets_file_loses_its_last_newline_only() {
         let yaml = format!("listen: {{ admin: {{ token: {{ file: t }} }} }}\n{STREAM}");
         let world = World::default().file("delivery.yaml", yaml).file("t", text);
         let token = world.load().unwrap().settings.listen.admin_token.unwrap();
-        assert_eq!(token.reveal(), secret);
+        assert_eq!(&*token.reveal(), secret);
     }
 }

@@ -231,3 +231,61 @@ fn profiles_are_complete_or_told() {
         "#]],
     );
 }
+
+#[test]
+fn how_a_profiles_servers_are_reached() {
+    let bucket =
+        "streams: { demo: { source: direct_put, destination: { s3: { bucket: lake } } } }\n";
+    let profile = |more: &str| {
+        let yaml = format!("aws: {{ default: {{ region: eu-west-1, {more} }} }}\n{bucket}");
+        World::default()
+            .file("delivery.yaml", yaml)
+            .file("us.crt", "-----BEGIN CERTIFICATE-----")
+            .file("us.key", "-----BEGIN PRIVATE KEY-----")
+            .variable("HTTPS_PROXY", "http://usual.example:3128")
+            .variable("NO_PROXY", ".internal")
+    };
+    for (more, expected) in [
+        (
+            "path_style: false",
+            "https http://usual.example:3128 but .internal",
+        ),
+        ("proxy: none", "https - but "),
+        ("proxy: \"http://p:1\"", "https http://p:1/ but "),
+        (
+            "proxy: { url: \"http://p:1\", no_proxy: [a.example, 10.0.0.0/8] }",
+            "https http://p:1/ but a.example,10.0.0.0/8",
+        ),
+    ] {
+        let loaded = profile(more)
+            .load()
+            .unwrap_or_else(|error| panic!("{error}"));
+        let proxies = &loaded.profiles[0].http.proxies;
+        let https = proxies.https.as_ref().map(|url| url.reveal());
+        let https = https.as_deref().unwrap_or("-");
+        assert_eq!(format!("https {https} but {}", proxies.except), expected);
+    }
+    let shown = profile("client_certificate_file: us.crt, client_key_file: us.key");
+    let identity = shown.load().unwrap().profiles[0].http.identity.clone();
+    assert_eq!(
+        &*identity.unwrap().key_pem.reveal(),
+        "-----BEGIN PRIVATE KEY-----"
+    );
+    profile("client_certificate_file: us.crt").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:8  aws.default.client_key_file: is missing
+    "#]]);
+    profile("client_certificate_file: us.key, client_key_file: us.crt").check(expect![[r#"
+        delivery.yaml has 2 problems
+          delivery.yaml:1:63  aws.default.client_certificate_file: the file `us.key` holds no certificate in PEM form
+          delivery.yaml:1:88  aws.default.client_key_file: the file `us.crt` holds no key in PEM form
+    "#]]);
+    profile("proxy: { no_proxy: [a.example] }").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:38  aws.default.proxy.url: is missing
+    "#]]);
+    profile("proxy: \"http://me:hunter2@p:1\"").check(expect![[r#"
+        delivery.yaml has 1 problem
+          delivery.yaml:1:45  aws.default.proxy: an endpoint has no user and no password
+    "#]]);
+}

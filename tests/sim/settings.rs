@@ -12,7 +12,7 @@ use standpipe::model::{
 use standpipe::objects::Place as ObjectPlace;
 use standpipe::objects::key::KeyTemplate;
 use standpipe::objects::store::{directory, s3};
-use standpipe::outside::stop;
+use standpipe::outside::{http_client, stop};
 use standpipe::{buffer, pipeline, server, sink, telemetry};
 
 use crate::scenario::{MachinePlan, Place, StreamPlan};
@@ -46,6 +46,7 @@ pub fn settings(plan: &MachinePlan, mode: stop::Mode) -> Settings {
             mode,
             ..stop::Settings::default()
         },
+        secret_files: Vec::new(),
         log: telemetry::logging::Settings {
             level: tracing::Level::ERROR,
             format: telemetry::logging::Format::Human,
@@ -104,7 +105,7 @@ fn profile() -> Profile {
             session_token: None,
         },
         assume_role: None,
-        ca_pem: None,
+        http: http_client::Settings::default(),
     }
 }
 

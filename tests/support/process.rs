@@ -1,5 +1,8 @@
 //! The daemon as a process, with a folder of its own, through as many lives as a test wants.
 
+// Several test targets include this file, and each uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

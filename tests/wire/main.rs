@@ -13,7 +13,7 @@ use standpipe::aws::{AssumeRole, Checksums, Credentials, Profile, connect};
 use standpipe::model::{Body, Compression, RecordsBuilder, Secret, Timestamp};
 use standpipe::objects::store::s3::{S3, Settings};
 use standpipe::objects::{Object, Room, Store};
-use standpipe::outside::{Clock, Dice};
+use standpipe::outside::{Clock, Dice, http_client};
 
 /// 2026-03-14T09:26:53Z.
 const NOW: Timestamp = Timestamp::from_millis(1_773_480_413_000);
@@ -31,7 +31,7 @@ fn profile(endpoint: &str) -> Profile {
             session_token: None,
         },
         assume_role: None,
-        ca_pem: None,
+        http: http_client::Settings::default(),
     }
 }
 

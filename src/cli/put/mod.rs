@@ -16,7 +16,7 @@ use self::client::{Client, PutError, Signer};
 use self::lines::Batches;
 use super::{Configuration, Exit, Failure};
 use crate::aws::{self, Profile};
-use crate::config::{Loaded, plain_profile};
+use crate::config::{Loaded, plain_profile, usual_proxies};
 use crate::model::StreamName;
 use crate::outside::http_client::{HttpClient, Network, Settings};
 use crate::outside::{Clock, Dice, Surroundings};
@@ -26,6 +26,7 @@ Examples:
   standpipe put demo app.log
   journalctl -f -o json | standpipe put demo
   standpipe put clicks --endpoint https://standpipe.example:4573 --profile default -c client.yaml
+  standpipe put clicks --endpoint https://standpipe.example:4573 --ca-file our-ca.crt app.log
 
 The daemon is found at `listen.firehose` of the configuration, unless --endpoint says otherwise.
 Requests are signed when the configuration has producers or --profile is given; with --endpoint
@@ -56,6 +57,11 @@ pub struct Put {
     /// tools would use.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+
+    /// Certificate authorities to trust beside the system's, as PEM: of a daemon whose certificate a
+    /// private authority signed.
+    #[arg(long, value_name = "PATH")]
+    ca_file: Option<PathBuf>,
 
     #[command(flatten)]
     configuration: Configuration,
@@ -108,13 +114,7 @@ impl Put {
 
     async fn client(&self, surroundings: &Surroundings) -> Result<Client, Failure> {
         let target = self.target(surroundings)?;
-        let ca_pem = target
-            .profile
-            .as_ref()
-            .and_then(|profile| profile.ca_pem.clone());
-        let network = Network::open(&Settings { ca_pem });
-        let network = network.map_err(|error| Failure::new(Exit::Bug, error))?;
-        let http: Arc<dyn HttpClient> = Arc::new(network);
+        let http = self.network(&target, surroundings)?;
         let clock = Clock::system();
         let signer = match target.profile {
             None => None,
@@ -133,8 +133,36 @@ impl Put {
         })
     }
 
+    fn network(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<dyn HttpClient>, Failure> {
+        let mut settings = match &target.profile {
+            Some(profile) => profile.http.clone(),
+            None => Settings {
+                proxies: usual_proxies(surroundings),
+                ..Settings::default()
+            },
+        };
+        if let Some(path) = &self.ca_file {
+            let read = surroundings.read(path).map_err(|error| {
+                let what = format!("failed to read `{}`: {error}", path.display());
+                Failure::new(Exit::BadCommandLine, what)
+            });
+            settings.ca_pem = Some(read?);
+        }
+        let network = Network::open(&settings);
+        let network = network.map_err(|error| Failure::new(Exit::BadConfiguration, error))?;
+        Ok(Arc::new(network))
+    }
+
     fn failure(&self, error: PutError) -> Failure {
         let (exit, hint) = match &error {
+            PutError::Send(error) if error.is_untrusted() => {
+                let hint = "trust the authority that signed its certificate: `--ca-file PATH`";
+                (Exit::Unreachable, Some(hint))
+            }
             PutError::Send(_) => (
                 Exit::Unreachable,
                 Some("is the daemon running? `standpipe run`"),
@@ -178,7 +206,7 @@ impl Put {
                     .endpoint
                     .clone()
                     .expect("else the configuration is needed"),
-                profile: signs.then(|| plain_profile("default", region())),
+                profile: signs.then(|| plain_profile("default", region(), surroundings)),
             });
         }
         let loaded = self.configuration.load(surroundings)?;
@@ -198,7 +226,7 @@ impl Put {
                 Some(
                     default
                         .cloned()
-                        .unwrap_or_else(|| plain_profile("default", region)),
+                        .unwrap_or_else(|| plain_profile("default", region, surroundings)),
                 )
             }
         };

@@ -75,18 +75,16 @@ impl Stores {
     }
 
     fn client(&mut self, profile: &Profile) -> Result<Arc<dyn HttpClient>, OpenError> {
-        let settings = http_client::Settings {
-            ca_pem: profile.ca_pem.clone(),
-        };
-        let known = self.clients.iter().find(|(known, _)| *known == settings);
+        let settings = &profile.http;
+        let known = self.clients.iter().find(|(known, _)| known == settings);
         if let Some((_, client)) = known {
             return Ok(Arc::clone(client));
         }
-        let client = (self.doors.http)(&settings).map_err(|cause| OpenError::Http {
+        let client = (self.doors.http)(settings).map_err(|cause| OpenError::Http {
             profile: profile.name.clone(),
             cause,
         })?;
-        self.clients.push((settings, Arc::clone(&client)));
+        self.clients.push((settings.clone(), Arc::clone(&client)));
         Ok(client)
     }
 }

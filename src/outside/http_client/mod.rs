@@ -1,9 +1,10 @@
-//! The one door for outbound requests: one pool, one TLS set-up, one place for private CAs and
-//! proxies. Tests hold every byte that leaves the process.
+//! The one door for outbound requests: one pool, one TLS set-up, one place for private CAs, client
+//! certificates, proxies, deadlines and how many requests a server gets at once. Tests hold every byte that leaves the process.
 //!
 //! Nothing here retries: `retry` is the only arithmetic.
 
 mod network;
+mod proxy;
 mod retry_after;
 
 use std::error::Error;
@@ -15,7 +16,10 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use http::{Request, Response};
 
+use crate::model::Secret;
+
 pub use network::{Network, OpenError};
+pub use proxy::Proxies;
 pub use retry_after::retry_after;
 
 /// What requests share that go to one place.
@@ -23,6 +27,16 @@ pub use retry_after::retry_after;
 pub struct Settings {
     /// Certificate authorities beside the system's, as PEM.
     pub ca_pem: Option<Vec<u8>>,
+    /// Whom we say we are, where TLS asks.
+    pub identity: Option<ClientIdentity>,
+    pub proxies: Proxies,
+}
+
+/// A certificate (with those between it and its authority) and its key, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    pub certificate_pem: Vec<u8>,
+    pub key_pem: Secret,
 }
 
 /// What is sent: whole, or streamed with a known length.
@@ -81,7 +95,8 @@ pub trait HttpClient: Send + Sync {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first byte sent to the last received.
+    /// From the first byte sent to the last received. Waiting for others to the same server to end
+    /// does not count.
     pub timeout: Duration,
     pub answer_bytes_max: usize,
 }

@@ -1,20 +1,22 @@
 //! The real network, by reqwest over rustls.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_LENGTH;
-use http::{Request, Response, Uri};
-use rustls::pki_types::CertificateDer;
+use http::{Request, Response};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 
-use super::{HttpClient, Limits, Outgoing, SendError, Settings};
+use super::{ClientIdentity, HttpClient, Limits, Outgoing, Proxies, SendError, Settings};
+use crate::model::limits;
 
 /// A server that is there answers the handshake in far less.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,11 +24,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 32;
 
-/// Two pools: hosts that a proxy could not reach, or must never see, are asked directly.
+/// Two pools: servers that a proxy could not reach, or must never see, are asked directly.
 pub struct Network {
     direct: reqwest::Client,
-    /// Through the proxy that the usual variables name, if any.
-    usual: reqwest::Client,
+    /// Through a proxy, unless it is told to spare the server.
+    proxied: reqwest::Client,
+    proxies: Proxies,
+    /// By authority, and so never more than the destinations have.
+    places: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,10 @@ pub enum OpenError {
     Certificates(#[source] Box<dyn Error + Send + Sync>),
     #[error("found no certificate in the certificate authorities' file")]
     NoCertificate,
+    #[error("failed to read the client certificate and its key")]
+    Identity(#[source] Box<dyn Error + Send + Sync>),
+    #[error("failed to set up the proxy")]
+    Proxy(#[source] reqwest::Error),
     #[error("failed to set up TLS")]
     Tls(#[source] rustls::Error),
     #[error("failed to set up the HTTP client")]
@@ -58,10 +67,27 @@ impl Network {
                 .pool_idle_timeout(IDLE_TIMEOUT)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
         };
+        let direct = client().no_proxy().build().map_err(OpenError::Client)?;
+        let mut proxied = client().no_proxy();
+        for proxy in proxies(&settings.proxies)? {
+            proxied = proxied.proxy(proxy);
+        }
         Ok(Network {
-            direct: client().no_proxy().build().map_err(OpenError::Client)?,
-            usual: client().build().map_err(OpenError::Client)?,
+            direct,
+            proxied: proxied.build().map_err(OpenError::Client)?,
+            proxies: settings.proxies.clone(),
+            places: Mutex::default(),
         })
+    }
+
+    fn places(&self, authority: &str) -> Arc<Semaphore> {
+        let mut places = self.places.lock().expect("nobody panics with this lock");
+        if let Some(known) = places.get(authority) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(Semaphore::new(limits::REQUESTS_PER_SERVER_MAX));
+        places.insert(authority.to_owned(), Arc::clone(&new));
+        new
     }
 
     async fn exchange(
@@ -71,10 +97,12 @@ impl Network {
     ) -> Result<Response<Bytes>, SendError> {
         let authority = request.uri().authority().map(ToString::to_string);
         let authority = authority.unwrap_or_default();
-        let client = match is_nearby(request.uri()) {
+        let client = match self.proxies.spare(request.uri()) {
             true => &self.direct,
-            false => &self.usual,
+            false => &self.proxied,
         };
+        let place = self.places(&authority).acquire_owned().await;
+        let _place = place.expect("never closed");
         let sent = async {
             let request = reqwest::Request::try_from(outgoing(request))?;
             let mut answer = client.execute(request).await?;
@@ -111,6 +139,20 @@ impl HttpClient for Network {
     }
 }
 
+fn proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, OpenError> {
+    let except = || reqwest::NoProxy::from_string(&proxies.except);
+    let mut all = Vec::new();
+    if let Some(url) = &proxies.http {
+        let proxy = reqwest::Proxy::http(&*url.reveal()).map_err(OpenError::Proxy)?;
+        all.push(proxy.no_proxy(except()));
+    }
+    if let Some(url) = &proxies.https {
+        let proxy = reqwest::Proxy::https(&*url.reveal()).map_err(OpenError::Proxy)?;
+        all.push(proxy.no_proxy(except()));
+    }
+    Ok(all)
+}
+
 fn tls(settings: &Settings) -> Result<ClientConfig, OpenError> {
     let mut roots = RootCertStore::empty();
     // A machine without any is fine as long as nobody speaks TLS, or `ca_pem` names its own.
@@ -129,27 +171,30 @@ fn tls(settings: &Settings) -> Result<ClientConfig, OpenError> {
     }
     // Given by hand, so that nothing rests on a provider installed for the whole process.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(OpenError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match &settings.identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = certificate_and_key(identity)?;
+            let config = config.with_client_auth_cert(chain, key);
+            config.map_err(|cause| OpenError::Identity(cause.into()))?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// Loopback, and where clouds keep instance and task credentials: link-local addresses.
-fn is_nearby(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
-        // fd00:ec2::254 and fd00:ec2::23 are Amazon's link-local addresses of IPv6.
-        Ok(IpAddr::V6(address)) => {
-            address.is_loopback() || address.segments()[..2] == [0xfd00, 0x0ec2]
-        }
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
+type CertificateAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn certificate_and_key(identity: &ClientIdentity) -> Result<CertificateAndKey, OpenError> {
+    let unreadable = |cause: rustls::pki_types::pem::Error| OpenError::Identity(cause.into());
+    let chain = CertificateDer::pem_slice_iter(&identity.certificate_pem);
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.reveal().as_bytes());
+    Ok((chain, key.map_err(unreadable)?))
 }
 
 fn outgoing(request: Request<Outgoing>) -> Request<reqwest::Body> {
@@ -199,32 +244,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_proxy_ever_sees_loopback_or_instance_metadata() {
-        for (uri, nearby) in [
-            ("http://127.0.0.1:9000/b", true),
-            ("http://127.8.9.1/", true),
-            ("https://[::1]:9000/", true),
-            ("http://localhost:9000/", true),
-            ("http://bucket.localhost:9000/", true),
-            ("http://169.254.169.254/latest", true),
-            ("http://169.254.170.2/credentials", true),
-            ("http://[fd00:ec2::254]/latest", true),
-            ("https://s3.eu-west-1.amazonaws.com/", false),
-            ("http://10.0.0.1/", false),
-            ("https://localhost.example/", false),
-            ("https://[fd00:ec3::254]/", false),
-        ] {
-            assert_eq!(is_nearby(&uri.parse().unwrap()), nearby, "{uri}");
-        }
-    }
-
-    #[test]
     fn certificate_authorities_must_be_certificates() {
         let open = |pem: &str| {
             let ca_pem = Some(pem.as_bytes().to_vec());
-            Network::open(&Settings { ca_pem })
-                .err()
-                .map(|it| it.to_string())
+            let settings = Settings {
+                ca_pem,
+                ..Settings::default()
+            };
+            Network::open(&settings).err().map(|it| it.to_string())
         };
         let none = "found no certificate in the certificate authorities' file";
         let bad = "failed to read the certificate authorities";

@@ -112,7 +112,8 @@ impl Claim<'_> {
             .producers
             .signer(&authorization.access_key)
             .ok_or(Refusal::UnknownKey)?;
-        let key = verifier.keys.key(secret, &authorization.credential());
+        let secret = secret.reveal();
+        let key = verifier.keys.key(&secret, &authorization.credential());
         let expected = hex(&signing_key::hmac(&key, string_to_sign.as_bytes()));
         let same = expected
             .as_bytes()
@@ -123,7 +124,9 @@ impl Claim<'_> {
                 string_to_sign,
             });
         }
-        verifier.keys.remember(&authorization.credential(), key);
+        verifier
+            .keys
+            .remember(&secret, &authorization.credential(), key);
         Ok(Caller::Known(producer.clone()))
     }
 }

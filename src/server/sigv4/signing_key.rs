@@ -1,40 +1,50 @@
 //! Signing keys, and those made lately.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::model::Secret;
 use crate::server::sigv4::authorization::Credential;
 
 /// A key is good for one access key, day, region and service: four HMACs that most requests spare.
 ///
 /// Only proven keys are remembered, so a stranger cannot fill this with regions it makes up.
 #[derive(Default)]
-pub struct SigningKeys(Mutex<BTreeMap<String, [u8; 32]>>);
+pub struct SigningKeys(Mutex<BTreeMap<String, Proven>>);
+
+struct Proven {
+    /// What the key was made of: it may have been replaced since.
+    secret: Arc<str>,
+    key: [u8; 32],
+}
 
 /// Far more than the access keys × regions that anybody uses on one day (L1).
 const KEYS_MAX: usize = 256;
 
 impl SigningKeys {
-    pub(super) fn key(&self, secret: &Secret, credential: &Credential<'_>) -> [u8; 32] {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.get(credential.text).copied();
-        drop(known);
+    pub(super) fn key(&self, secret: &Arc<str>, credential: &Credential<'_>) -> [u8; 32] {
+        let found = self.proven(secret, credential);
         found.unwrap_or_else(|| derive(secret, credential))
     }
 
-    pub(super) fn remember(&self, credential: &Credential<'_>, key: [u8; 32]) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains_key(credential.text) {
+    fn proven(&self, secret: &Arc<str>, credential: &Credential<'_>) -> Option<[u8; 32]> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let proven = known.get(credential.text)?;
+        Arc::ptr_eq(&proven.secret, secret).then_some(proven.key)
+    }
+
+    pub(super) fn remember(&self, secret: &Arc<str>, credential: &Credential<'_>, key: [u8; 32]) {
+        if self.proven(secret, credential).is_some() {
             return;
         }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if KEYS_MAX <= known.len() {
             known.clear();
         }
-        known.insert(credential.text.to_owned(), key);
+        let secret = Arc::clone(secret);
+        known.insert(credential.text.to_owned(), Proven { secret, key });
     }
 }
 
@@ -44,8 +54,8 @@ impl std::fmt::Debug for SigningKeys {
     }
 }
 
-pub(super) fn derive(secret: &Secret, credential: &Credential<'_>) -> [u8; 32] {
-    let start = format!("AWS4{}", secret.reveal());
+pub(super) fn derive(secret: &str, credential: &Credential<'_>) -> [u8; 32] {
+    let start = format!("AWS4{secret}");
     let day = hmac(start.as_bytes(), credential.day.as_bytes());
     let region = hmac(&day, credential.region.as_bytes());
     let service = hmac(&region, credential.service.as_bytes());

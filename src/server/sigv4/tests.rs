@@ -106,7 +106,7 @@ fn signature_of(canonical: &str) -> String {
     let hash = hex(&Sha256::digest(canonical).into());
     let to_sign = format!("AWS4-HMAC-SHA256\n20150830T123600Z\n{scope}\n{hash}");
     let credential = authorization::Credential::example(scope);
-    let key = signing_key::derive(&Secret::new(SECRET), &credential);
+    let key = signing_key::derive(SECRET, &credential);
     hex(&signing_key::hmac(&key, to_sign.as_bytes()))
 }
 

@@ -1,14 +1,15 @@
 //! Events of the daemon itself: it starts, listens, drains and stops.
 
+use std::error::Error;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use super::seconds;
 use crate::model::{StreamName, Timestamp};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Chain, Metrics};
 
 /// The first line: what runs, from which files, on which data.
 pub fn started(metrics: &Metrics, now: Timestamp, configuration: &str, storage: &Path) {
@@ -35,9 +36,36 @@ pub fn try_it(line: &str) {
     info!("try: {line}");
 }
 
+/// The lines to copy name the first stream only.
+pub fn others_likewise(streams: usize) {
+    info!(streams, "try: the other streams likewise, each by its name");
+}
+
 /// No producers are configured, so whoever reaches the port may put; it is a loopback port.
 pub fn anyone_may_put(address: SocketAddr) {
     info!(%address, "no producers are configured: everyone on this machine may put");
+}
+
+/// Secrets or certificates were replaced, and the new ones are in use.
+pub fn files_taken(files: &[PathBuf]) {
+    info!(files = %listed(files), "changed files are in use");
+}
+
+/// Told once for each change.
+pub fn files_refused(files: &[PathBuf], error: &(dyn Error + 'static)) {
+    error!(
+        files = %listed(files),
+        error = %Chain(error),
+        "changed files cannot be used; what they held before stays in use"
+    );
+}
+
+fn listed(files: &[PathBuf]) -> String {
+    let shown: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    shown.join(", ")
 }
 
 /// `why` is `SIGTERM`, or which task ended.
