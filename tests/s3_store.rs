@@ -1,5 +1,7 @@
 //! The S3 store against a server that checks signatures, checksums and part sizes.
 
+#[path = "network/proxy.rs"]
+mod proxy;
 #[path = "support/s3/mod.rs"]
 mod s3;
 
@@ -13,7 +15,7 @@ use standpipe::model::{Body, BodyError, Compression, RecordsBuilder, Secret};
 use standpipe::objects::store::{Doors, Place, Stores, s3 as s3_store};
 use standpipe::objects::{Object, Refusal, Room, Store, Stored};
 use standpipe::outside::disk::RealDisk;
-use standpipe::outside::http_client::{self, Network};
+use standpipe::outside::http_client::{self, Network, Proxies};
 use standpipe::outside::{Clock, Dice};
 
 const BUCKET: &str = "lake";
@@ -344,6 +346,44 @@ async fn an_upload_that_could_not_be_aborted_is_ended_before_the_next_try() {
 }
 
 #[tokio::test]
+async fn an_object_goes_through_a_proxy_to_a_name_that_only_the_proxy_knows() {
+    let server = InProcessS3::start().await;
+    server.create_bucket(BUCKET);
+    let endpoint: http::Uri = server.endpoint().parse().unwrap();
+    let proxy = proxy::Proxy::to(endpoint.port_u16().unwrap()).await;
+    let mut profile = profile(&server);
+    profile.endpoint = Some("http://s3.test".parse().unwrap());
+    profile.http.proxies = Proxies::usual(|name| match name {
+        "HTTP_PROXY" => Some(proxy.url.as_str()),
+        _ => None,
+    });
+    let object = object(b"line\n", Compression::Uncompressed);
+    store(profile).await.put(&object).await.unwrap();
+    assert_eq!(server.objects(BUCKET)[KEY].puts, 1);
+    let seen = proxy.seen();
+    assert!(seen.starts_with("PUT http://s3.test/lake/"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_replaced_secret_signs_the_next_request() {
+    let server = InProcessS3::start().await;
+    server.create_bucket(BUCKET);
+    let secret = Secret::new("guess");
+    let mut profile = profile(&server);
+    profile.credentials = Credentials::Static {
+        access_key_id: ACCESS_KEY.to_owned(),
+        secret_access_key: secret.clone(),
+        session_token: None,
+    };
+    let store = store(profile).await;
+    let object = object(b"line\n", Compression::Uncompressed);
+    let refusal = store.put(&object).await.unwrap_err();
+    assert_eq!(refusal.code, "S3.SignatureDoesNotMatch");
+    secret.replace(SECRET_KEY);
+    store.put(&object).await.unwrap();
+}
+
+#[tokio::test]
 async fn clean_ends_uploads_of_open_cuts_and_nobody_elses() {
     let (server, store) = started().await;
     let others = [format!("{KEY}.gz"), "elsewhere".to_owned()];
@@ -353,6 +393,8 @@ async fn clean_ends_uploads_of_open_cuts_and_nobody_elses() {
     let open = [KEY.to_owned(), "never/started".to_owned()];
     store.clean(&open).await.unwrap();
     assert_eq!(server.open_uploads(), others);
+    let lists = asked(&server, Operation::ListMultipartUploads);
+    assert_eq!(lists, 2, "once for each open cut");
 }
 
 #[tokio::test]
