@@ -24,7 +24,7 @@
 //! | `server` | model, outside, telemetry |
 //! | `source` | model, outside, telemetry, retry, aws, buffer, server |
 //! | `sink` | model, outside, telemetry, retry, objects |
-//! | `pipeline` | model, outside, telemetry, retry, aws, buffer, objects, sink |
+//! | `pipeline` | model, outside, telemetry, retry, aws, buffer, objects, failed, sink |
 //! | `admin` | model, outside, telemetry, server, buffer, source, pipeline |
 //! | `config` | model, outside, telemetry, retry, aws, buffer, objects, server, source, sink, pipeline, admin |
 //! | `daemon` | model, outside, telemetry, retry, aws, buffer, objects, server, source, sink, pipeline, admin, config |

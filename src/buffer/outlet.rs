@@ -35,14 +35,21 @@ pub struct Waiting {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark(Position);
 
+impl Mark {
+    /// So many records, and their bytes, further on.
+    pub fn plus(self, records: u64, bytes: u64) -> Mark {
+        Mark(self.0.plus(records, bytes))
+    }
+}
+
 /// The records with which the next batch would start: whole records, in order, never more than asked
 /// for unless the first one alone is more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub range: SeqRange,
     pub bytes: u64,
-    /// Where it ends.
-    pub end: Mark,
+    /// Where it begins.
+    pub start: Mark,
     pub first_arrival: Timestamp,
     pub first_logged: LogTime,
 }
@@ -166,7 +173,7 @@ impl Outlet {
         Ok(found.map(|(span, first)| Candidate {
             range: span.range(),
             bytes: span.bytes(),
-            end: Mark(span.end),
+            start: Mark(span.start),
             first_arrival: first.arrival,
             first_logged: first.logged,
         }))

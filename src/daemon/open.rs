@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::admin::{Admin, Watched};
 use crate::buffer::{self, Committer, Handles, StreamSpec};
 use crate::config::{self, Settings};
-use crate::model::StreamName;
+use crate::model::{ReaderKind, StreamName};
 use crate::objects::Room;
 use crate::objects::store::{self, Stores};
 use crate::outside::disk;
@@ -14,7 +14,7 @@ use crate::outside::http_client;
 use crate::outside::stop::{self, Stop, Stopper};
 use crate::outside::{Clock, Dice};
 use crate::pipeline::progress::Progress;
-use crate::pipeline::{Pipeline, Route};
+use crate::pipeline::{Cuts, Destination, FailedOutput, Pipeline, Route};
 use crate::server::{Producers, Pulse};
 use crate::sink;
 use crate::source::direct_put::{self, DirectPut};
@@ -73,6 +73,7 @@ impl Daemon {
             stop: stop.clone(),
             intake_ended,
             metrics: metrics.clone(),
+            clock: doors.clock.clone(),
             dice: doors.dice.fork(),
             stores: Stores::new(store::Doors {
                 disk: doors.disk,
@@ -154,6 +155,7 @@ struct Parts {
     stop: Stop,
     intake_ended: Stop,
     metrics: Metrics,
+    clock: Clock,
     dice: Dice,
     stores: Stores,
     pipelines: Vec<(StreamName, Pipeline)>,
@@ -169,11 +171,18 @@ impl Parts {
             outlet,
             ..
         } = handles;
-        let sink = sink::objects::Objects::open(&stream.sink, &mut self.stores).await;
-        let sink = sink.map_err(|cause| OpenError::Destination {
+        let failed_to_open = |cause| OpenError::Destination {
             stream: stream.name.clone(),
             cause,
-        })?;
+        };
+        let sink = sink::objects::Objects::open(&stream.sink, &mut self.stores);
+        let sink = sink.await.map_err(failed_to_open)?;
+        let store = self.stores.open(&stream.sink.place);
+        let failed = FailedOutput {
+            store: store.await.map_err(failed_to_open)?,
+            keys: stream.sink.keys.clone(),
+            function: String::new(),
+        };
         let mut description = stream.description.clone();
         description.version = facts.version;
         description.created = facts.created;
@@ -187,16 +196,20 @@ impl Parts {
         let progress = Progress::default();
         let route = Route {
             stream: stream.name.clone(),
-            outlet,
-            sink: Arc::new(sink),
+            directory: self.directory,
+            reader: ReaderKind::Arrivals,
+            outlet: Arc::new(outlet),
+            destination: Destination::Objects(Arc::new(sink)),
+            failed,
             progress: progress.clone(),
             metrics: self.metrics.clone(),
             mode: self.shutdown.mode,
             stop: self.stop.clone(),
-            intake_ended: self.intake_ended.clone(),
+            clock: self.clock.clone(),
+            upstream_ended: self.intake_ended.clone(),
         };
         let dice = self.dice.fork();
-        let pipeline = Pipeline::new(&stream.pipeline, facts, self.directory, route, dice);
+        let pipeline = Pipeline::new(&stream.pipeline, facts, Cuts::New, route, dice);
         self.streams.insert(stream.name.clone(), direct_put);
         self.progress.insert(stream.name.clone(), progress);
         self.pipelines.push((stream.name.clone(), pipeline));

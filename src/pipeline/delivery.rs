@@ -1,64 +1,57 @@
-//! One batch on its way to its sink, as often as it takes.
+//! One batch on its way to rest, as often as it takes.
 //!
-//! Trouble at the sink holds the data and is never a reason to drop it (D4). What cannot be read back
-//! goes to quarantine, and the rest is delivered (B5). The delivery ends when the settlement is
-//! durable: not before every record has its one resting place (D1).
+//! ```text
+//!   whole ──► one object            ┐
+//!   in parts ──► requests ──► verdicts ├─► what failed ──► failed output ──► settled, durable
+//! ```
+//!
+//! Trouble at a place for objects holds the data and is never a reason to drop it (D4). What cannot be
+//! read back goes to quarantine, and the rest is delivered (B5). The delivery ends when the settlement
+//! is durable: not before every record has its one resting place (D1).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::buffer::{Cut, LogError, Outlet, Settled};
-use crate::model::{SeqRange, StreamName};
+use crate::buffer::{Cut, LogError, Settled, Shape, Verdict};
+use crate::model::{ReaderKind, SeqRange};
 use crate::objects::Refusal;
 use crate::outside::Dice;
-use crate::outside::stop::{Mode, Phase, Stop};
-use crate::pipeline::progress::Progress;
-use crate::pipeline::reading::{Reading, Size};
-use crate::retry::{Backoff, Jitter};
-use crate::sink::{Batch, Plan, Receipt, Sink};
-use crate::telemetry::{Metrics, happened};
+use crate::outside::stop::{Mode, Phase};
+use crate::pipeline::plan;
+use crate::pipeline::reading::{self, Reading, Select, Size};
+use crate::pipeline::route::{Destination, Route};
+use crate::retry::Backoff;
+use crate::sink::{Batch, Receipt, Sink};
+use crate::telemetry::happened;
 
 /// Half a second grows to a minute: quick enough for a hiccup, kind enough to a server in trouble.
 pub const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(500),
     cap: Duration::from_secs(60),
-    jitter: Jitter::Full,
+    jitter: crate::retry::Jitter::Full,
 };
-
-/// What all deliveries of a stream share.
-pub struct Route {
-    pub stream: StreamName,
-    pub outlet: Outlet,
-    pub sink: Arc<dyn Sink>,
-    pub progress: Progress,
-    pub metrics: Metrics,
-    pub mode: Mode,
-    pub stop: Stop,
-    /// Draining once nobody can put any more: a drain that delivers is not over before.
-    pub intake_ended: Stop,
-}
 
 /// One cut, and where its records are read.
 pub struct Delivery {
-    route: Arc<Route>,
-    cut: Cut,
-    reading: Reading,
-    dice: Dice,
-    failures: u32,
+    pub(super) route: Arc<Route>,
+    pub(super) cut: Cut,
+    pub(super) reading: Reading,
+    pub(super) dice: Dice,
+    pub(super) failures: u32,
 }
 
 /// What a delivery writes to the log.
-#[derive(Clone, Copy)]
-enum Entry {
-    Settlement,
+pub(super) enum Entry {
+    Settlement { failed: u64 },
     Quarantine(SeqRange),
+    Verdict(SeqRange, Verdict),
 }
 
 /// The stop has begun, or the buffer is closed: the cut stays open, and the next life repeats it
 /// under the same name (D3).
-struct LeftToTheNextLife;
+pub(super) struct LeftToTheNextLife;
 
 impl Delivery {
     pub fn new(route: Arc<Route>, cut: Cut, dice: Dice) -> Delivery {
@@ -75,7 +68,7 @@ impl Delivery {
     /// Returns once the cut is settled, or may be left to the next life. Cancelling it is a crash,
     /// which loses nothing either.
     pub async fn run(mut self) {
-        let _in_flight = happened::delivery::began(&self.route.metrics, &self.route.stream);
+        let _in_flight = happened::delivery::began(&self.route.metrics, self.batch(self.size()));
         self.route.progress.started(self.cut.id.0);
         // Either way nothing is left to do here.
         let _: Result<(), LeftToTheNextLife> = self.bring_to_rest().await;
@@ -83,54 +76,98 @@ impl Delivery {
     }
 
     async fn bring_to_rest(&mut self) -> Result<(), LeftToTheNextLife> {
-        let mut size = Size {
-            records: self.cut.records,
-            bytes: self.cut.bytes,
+        match (self.route.destination.clone(), &self.cut.shape) {
+            (Destination::Objects(sink), Shape::Whole) => self.deliver_whole(sink.as_ref()).await?,
+            (Destination::Requests(endpoint), Shape::InParts(_)) => {
+                self.deliver_parts(endpoint.as_ref()).await?;
+            }
+            (Destination::Objects(_), Shape::InParts(_))
+            | (Destination::Requests(_), Shape::Whole) => return self.hold_for_another().await,
+        }
+        let failed = self.file_failures().await?;
+        self.write(Entry::Settlement { failed }).await
+    }
+
+    async fn deliver_whole(&mut self, sink: &dyn Sink) -> Result<(), LeftToTheNextLife> {
+        let good: Arc<Select> = Arc::new(reading::good);
+        let mut size = match self.route.reader {
+            ReaderKind::Arrivals | ReaderKind::Backup => self.size(),
+            // Some may have failed in the transformer.
+            ReaderKind::Answers => self.measure(good.as_ref()).await?,
         };
         while 0 < size.records {
             let started = Instant::now();
-            match self.attempt(&size).await {
+            match self.attempt(sink, size, &good).await {
                 Ok(receipt) => {
-                    self.arrived(&size, &receipt, started.elapsed());
+                    self.arrived(self.batch(size), &receipt, started.elapsed());
                     break;
                 }
                 Err(refusal) => match self.reading.take_damage() {
-                    Some(stretch) => size = self.set_aside(stretch).await?,
+                    Some(stretch) => {
+                        self.set_aside(stretch).await?;
+                        size = self.measure(good.as_ref()).await?;
+                    }
                     None => {
-                        let pause = self.refused(&size, &refusal);
+                        let pause = self.refused(&refusal);
                         self.wait(pause).await?;
                     }
                 },
             }
         }
-        self.write(Entry::Settlement).await
+        Ok(())
     }
 
-    async fn attempt(&self, size: &Size) -> Result<Receipt, Refusal> {
+    async fn attempt(
+        &self,
+        sink: &dyn Sink,
+        size: Size,
+        good: &Arc<Select>,
+    ) -> Result<Receipt, Refusal> {
         let batch = Batch {
-            plan: Plan(self.cut.plan.clone()),
-            body: self.reading.body(&self.cut, size.bytes),
+            plan: plan::of_sink(&self.cut.plan),
+            body: self.reading.body(&self.cut.ranges, size.bytes, good),
             first: span(&self.cut.ranges).start(),
             records: size.records,
         };
-        self.route.sink.deliver(&batch).await
+        sink.deliver(&batch).await
     }
 
-    fn arrived(&self, size: &Size, receipt: &Receipt, took: Duration) {
+    /// A batch that was cut for objects cannot be sent as requests, nor the other way round.
+    async fn hold_for_another(&mut self) -> Result<(), LeftToTheNextLife> {
+        loop {
+            let pause = self.refused(&Refusal {
+                code: "Plan.OtherDestination".to_owned(),
+                what: "this batch was cut for another kind of destination: configure that one \
+                       again until it is delivered"
+                    .to_owned(),
+                cause: None,
+                retry_after: None,
+                needs_operator: true,
+            });
+            self.wait(pause).await?;
+        }
+    }
+
+    pub(super) fn arrived(
+        &self,
+        batch: happened::delivery::Batch<'_>,
+        receipt: &Receipt,
+        took: Duration,
+    ) {
         let success = happened::delivery::Success {
             object: &receipt.place,
             object_bytes: receipt.bytes,
             attempt: self.failures + 1,
             took,
         };
-        happened::delivery::delivered(&self.route.metrics, self.batch(size), success);
+        happened::delivery::delivered(&self.route.metrics, batch, success);
         if let Some(stuck_for) = self.route.progress.delivered(self.cut.id.0) {
             happened::delivery::recovered(&self.route.stream, stuck_for);
         }
     }
 
     /// Counts and tells; the answer is how long to wait before the next attempt.
-    fn refused(&mut self, size: &Size, refusal: &Refusal) -> Duration {
+    pub(super) fn refused(&mut self, refusal: &Refusal) -> Duration {
         let next_try_in = BACKOFF.pause(self.failures, refusal.retry_after, &mut self.dice);
         self.failures = self.failures.saturating_add(1);
         let say = self.route.progress.refused(self.cut.id.0, &refusal.code);
@@ -141,55 +178,60 @@ impl Delivery {
             attempt: self.failures,
             next_try_in,
         };
-        happened::delivery::refused(&self.route.metrics, self.batch(size), failure, say);
+        let batch = self.batch(self.size());
+        happened::delivery::refused(&self.route.metrics, batch, failure, say);
         next_try_in
     }
 
-    /// Brings a damaged stretch to rest and measures what is left.
-    async fn set_aside(&mut self, stretch: SeqRange) -> Result<Size, LeftToTheNextLife> {
-        let mut damaged = Some(stretch);
+    /// Brings a damaged stretch to rest.
+    pub(super) async fn set_aside(&mut self, stretch: SeqRange) -> Result<(), LeftToTheNextLife> {
+        happened::delivery::damaged(&self.route.stream, stretch);
+        self.write(Entry::Quarantine(stretch)).await
+    }
+
+    /// What `select` makes of the cut, without what had to be set aside.
+    pub(super) async fn measure(&mut self, select: &Select) -> Result<Size, LeftToTheNextLife> {
         loop {
-            if let Some(stretch) = damaged {
-                happened::delivery::damaged(&self.route.stream, stretch);
-                self.write(Entry::Quarantine(stretch)).await?;
+            if let Some(size) = self.reading.measure(&self.cut.ranges, select).await {
+                return Ok(size);
             }
-            if let Some(left) = self.reading.measure(&self.cut).await {
-                return Ok(left);
-            }
-            damaged = self.reading.take_damage();
-            if damaged.is_none() {
-                // The disk did not answer; the log is still there to be asked again.
-                let pause = BACKOFF.pause(self.failures, None, &mut self.dice);
-                self.failures = self.failures.saturating_add(1);
-                self.wait(pause).await?;
+            match self.reading.take_damage() {
+                Some(stretch) => self.set_aside(stretch).await?,
+                None => self.pause().await?,
             }
         }
     }
 
+    /// The disk did not answer; the log is still there to be asked again.
+    pub(super) async fn pause(&mut self) -> Result<(), LeftToTheNextLife> {
+        let pause = BACKOFF.pause(self.failures, None, &mut self.dice);
+        self.failures = self.failures.saturating_add(1);
+        self.wait(pause).await
+    }
+
     /// Writes the entry again and again until it is known to be durable.
-    async fn write(&mut self, entry: Entry) -> Result<(), LeftToTheNextLife> {
-        let outlet = &self.route.outlet;
+    pub(super) async fn write(&mut self, entry: Entry) -> Result<(), LeftToTheNextLife> {
+        let outlet = self.route.outlet.clone();
         let mut failures = 0;
         loop {
-            let (what, written) = match entry {
-                Entry::Settlement => {
-                    let settled = outlet
-                        .settle(self.cut.id, Settled::Delivered { failed: 0 })
-                        .await;
-                    ("settlement", settled)
+            let (what, written) = match &entry {
+                Entry::Settlement { failed } => {
+                    let how = Settled::Delivered { failed: *failed };
+                    ("settlement", outlet.settle(self.cut.id, how).await)
                 }
-                Entry::Quarantine(stretch) => ("quarantine", outlet.quarantine(stretch).await),
+                Entry::Quarantine(stretch) => ("quarantine", outlet.quarantine(*stretch).await),
+                Entry::Verdict(part, verdict) => {
+                    let given = outlet.verdict(self.cut.id, *part, verdict.clone());
+                    ("verdict", given.await)
+                }
             };
             match written {
                 Ok(()) => return Ok(()),
                 Err(LogError::Closed) => return Err(LeftToTheNextLife),
                 Err(error @ (LogError::Failed | LogError::Full)) => {
-                    let size = Size {
-                        records: self.cut.records,
-                        bytes: self.cut.bytes,
-                    };
                     let say = self.route.progress.buffer_trouble(what);
-                    happened::delivery::not_logged(self.batch(&size), what, &error, say);
+                    let batch = self.batch(self.size());
+                    happened::delivery::not_logged(batch, what, &error, say);
                     let pause = BACKOFF.pause(failures, None, &mut self.dice);
                     failures = failures.saturating_add(1);
                     self.wait(pause).await?;
@@ -199,7 +241,7 @@ impl Delivery {
     }
 
     /// Not to be waited for once a stop that keeps the data has begun.
-    async fn wait(&self, pause: Duration) -> Result<(), LeftToTheNextLife> {
+    pub(super) async fn wait(&self, pause: Duration) -> Result<(), LeftToTheNextLife> {
         let mut stop = self.route.stop.clone();
         tokio::select! {
             biased;
@@ -210,10 +252,23 @@ impl Delivery {
         }
     }
 
-    fn batch(&self, size: &Size) -> happened::delivery::Batch<'_> {
+    /// As it was cut.
+    pub(super) fn size(&self) -> Size {
+        Size {
+            records: self.cut.records,
+            bytes: self.cut.bytes,
+        }
+    }
+
+    pub(super) fn batch(&self, size: Size) -> happened::delivery::Batch<'_> {
+        self.part(span(&self.cut.ranges), size)
+    }
+
+    pub(super) fn part(&self, range: SeqRange, size: Size) -> happened::delivery::Batch<'_> {
         happened::delivery::Batch {
             stream: &self.route.stream,
-            range: span(&self.cut.ranges),
+            to: self.route.to(),
+            range,
             records: size.records,
             bytes: size.bytes,
         }
@@ -221,7 +276,7 @@ impl Delivery {
 }
 
 /// From the first record of some ranges to the last.
-fn span(ranges: &[SeqRange]) -> SeqRange {
+pub(super) fn span(ranges: &[SeqRange]) -> SeqRange {
     let ends = ranges.first().zip(ranges.last());
     let (first, last) = ends.expect("a cut has at least one range");
     SeqRange::new(first.start(), last.end())

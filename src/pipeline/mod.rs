@@ -1,46 +1,63 @@
 //! One stream from its durable tail to rest.
 //!
 //! ```text
-//!   durable tail ──► Flusher.decide ──► cut, durable (D3) ──► Delivery 1..k ──► settled, durable
+//!   arrivals ──► [transforming ──► answers, durable] ──► Flusher.decide ──► cut, durable (D3)
+//!                     ──► Delivery 1..k ──► sink, failed output ──► settled, durable
+//!   arrivals ──► Flusher.decide ──► cut ──► Delivery 1..k ──► source record backup
 //! ```
 //!
-//! One task owns a stream: it waits for one event after the other, and after each of them starts
-//! whatever is due. Deliveries run beside it, in any order, up to a bound (L1); a batch is cut only
-//! when one of them can take it, so that a sink in trouble holds counts, not memory.
+//! A `Pipeline` brings what one reader reads to rest, and one task owns it: it waits for one event
+//! after the other, and after each of them starts whatever is due. Deliveries run beside it, in any
+//! order, up to a bound (L1); a batch is cut only when one of them can take it, so that a sink in
+//! trouble holds counts, not memory. `Transforming` does the same between two lanes.
 
 mod delivery;
+mod failing;
 mod flush;
+mod parts;
+mod plan;
 pub mod progress;
 mod reading;
+mod route;
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::buffer::{Candidate, Cut, LogError, ReadError, Shape, StreamFacts, Waiting};
-use crate::model::{BufferingHints, ByteSize, DirectoryId, ReaderKind, Seq, limits};
+use crate::buffer::{Candidate, Cut, LogError, ReadError, Shape, StreamFacts, Verdicts, Waiting};
+use crate::model::{BufferingHints, ByteSize, Seq, limits};
+use crate::objects::Refusal;
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
 use crate::sink::{BatchFacts, FlushReason, Plan};
 use crate::telemetry::happened;
-pub use delivery::Route;
 use delivery::{BACKOFF, Delivery};
 use flush::{Decision, Flusher};
+pub use route::{Destination, FailedOutput, Route};
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub buffering: BufferingHints,
 }
 
+/// What a pipeline cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    New,
+    /// Nothing: it only finishes what an earlier life cut, and the transformer takes the rest.
+    OnlyOpen,
+}
+
 pub struct Pipeline {
     facts: StreamFacts,
-    directory: DirectoryId,
+    cuts: Cuts,
     size: ByteSize,
     flusher: Flusher,
     route: Arc<Route>,
     deliveries: JoinSet<()>,
     /// A cut whose write failed may be on disk after all: this very cut is tried until known (D3).
-    unsure: Option<(Candidate, Plan, FlushReason)>,
+    unsure: Option<(Candidate, Vec<u8>, FlushReason)>,
     failures: u32,
     /// Not before this: a pause after a failure of the log.
     paused_until: Option<Instant>,
@@ -67,13 +84,13 @@ impl Pipeline {
     pub fn new(
         settings: &Settings,
         facts: StreamFacts,
-        directory: DirectoryId,
+        cuts: Cuts,
         route: Route,
         dice: Dice,
     ) -> Pipeline {
         Pipeline {
             facts,
-            directory,
+            cuts,
             size: settings.buffering.size,
             flusher: Flusher::new(settings.buffering),
             route: Arc::new(route),
@@ -89,7 +106,7 @@ impl Pipeline {
     /// finished, with `Deliver` everything is. At `Halting` whatever is open is given up, safely.
     pub async fn run(mut self) -> Ended {
         let (mode, mut stop) = (self.route.mode, self.route.stop.clone());
-        let mut intake_ended = self.route.intake_ended.clone();
+        let mut upstream_ended = self.route.upstream_ended.clone();
         self.resume().await;
         let mut phase = stop.phase();
         let mut seen = Seq::ZERO;
@@ -104,10 +121,10 @@ impl Pipeline {
             }
             let due = due.instant();
             self.route.progress.wakes_by(due);
-            let may_still_put = intake_ended.phase() < Phase::Draining;
+            let more_may_come = upstream_ended.phase() < Phase::Draining;
             let event = tokio::select! {
                 biased;
-                () = intake_ended.reached(Phase::Draining), if may_still_put => Event::Due,
+                () = upstream_ended.reached(Phase::Draining), if more_may_come => Event::Due,
                 () = stop.reached(after(phase)), if phase < Phase::Halting => Event::Stop(stop.phase()),
                 Some(finished) = self.deliveries.join_next() => Event::Finished(finished),
                 tail = self.route.outlet.durable_tail_above(seen) => Event::Arrived(tail),
@@ -125,8 +142,7 @@ impl Pipeline {
     /// Repeats what the last life left open, under the names that its cuts say (D3).
     async fn resume(&mut self) {
         let open = self.route.outlet.open_cuts();
-        let plans: Vec<Plan> = open.iter().map(|cut| Plan(cut.plan.clone())).collect();
-        if let Err(refusal) = self.route.sink.clean(&plans).await {
+        if let Err(refusal) = self.clean(&open).await {
             happened::delivery::leftovers_stay(&self.facts.name, &refusal);
         }
         if !open.is_empty() {
@@ -137,8 +153,29 @@ impl Pipeline {
         }
     }
 
+    async fn clean(&self, open: &[Cut]) -> Result<(), Refusal> {
+        if let Destination::Objects(sink) = &self.route.destination {
+            let plans: Vec<Plan> = open.iter().map(|cut| plan::of_sink(&cut.plan)).collect();
+            sink.clean(&plans).await?;
+        }
+        // A plan that cannot be read is told by its delivery.
+        let failed = open
+            .iter()
+            .filter_map(|cut| plan::of_failed(&cut.plan).ok()?);
+        let keys: Vec<String> = failed
+            .flat_map(|plan| plan.keys().cloned().collect::<Vec<_>>())
+            .collect();
+        match keys.is_empty() {
+            true => Ok(()),
+            false => self.route.failed.store.clean(&keys).await,
+        }
+    }
+
     /// Cuts what is due while a delivery can take it.
     async fn cut(&mut self, phase: Phase) -> Due {
+        if self.cuts == Cuts::OnlyOpen {
+            return Due::Nothing;
+        }
         loop {
             if limits::DELIVERIES_PER_STREAM_MAX <= self.deliveries.len() {
                 return Due::WhenSlotIsFree;
@@ -157,7 +194,7 @@ impl Pipeline {
             match self
                 .route
                 .outlet
-                .cut(&candidate, plan.0.clone(), Shape::Whole)
+                .cut(&candidate, plan.clone(), self.shape())
                 .await
             {
                 Ok(cut) => {
@@ -178,7 +215,7 @@ impl Pipeline {
     }
 
     /// The batch that is due now, or when one will be.
-    async fn next(&mut self, phase: Phase) -> Result<(Candidate, Plan, FlushReason), Due> {
+    async fn next(&mut self, phase: Phase) -> Result<(Candidate, Vec<u8>, FlushReason), Due> {
         let outlet = &self.route.outlet;
         let decision = match phase {
             Phase::Running => self.flusher.decide(outlet.waiting(), outlet.log_now()),
@@ -198,8 +235,8 @@ impl Pipeline {
                 if let Some(due) = self.not_yet(&candidate, reason) {
                     return Err(Due::At(due));
                 }
-                let plan = self.route.sink.plan(&self.batch_facts(&candidate, reason));
-                Ok((candidate, plan, reason))
+                let facts = self.batch_facts(&candidate, reason);
+                Ok((candidate, plan::compose(&self.route, &facts), reason))
             }
             Ok(None) => Err(Due::Nothing),
             Err(error) => {
@@ -237,11 +274,11 @@ impl Pipeline {
 
     fn batch_facts(&self, candidate: &Candidate, reason: FlushReason) -> BatchFacts {
         BatchFacts {
-            directory: self.directory,
+            directory: self.route.directory,
             stream: self.facts.name.clone(),
             version: self.facts.version,
             range: candidate.range,
-            reader: ReaderKind::Arrivals,
+            reader: self.route.reader,
             records: candidate.range.count(),
             bytes: candidate.bytes,
             first_arrival: candidate.first_arrival,
@@ -252,9 +289,17 @@ impl Pipeline {
     fn batch(&self, candidate: &Candidate) -> happened::delivery::Batch<'_> {
         happened::delivery::Batch {
             stream: &self.facts.name,
+            to: self.route.to(),
             range: candidate.range,
             records: candidate.range.count(),
             bytes: candidate.bytes,
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        match self.route.destination {
+            Destination::Objects(_) => Shape::Whole,
+            Destination::Requests(_) => Shape::InParts(Verdicts::default()),
         }
     }
 
@@ -275,8 +320,8 @@ impl Pipeline {
             (Phase::Running, _) => false,
             (Phase::Draining, Mode::Keep) => idle,
             (Phase::Draining, Mode::Deliver) => {
-                let nobody_puts = Phase::Draining <= self.route.intake_ended.phase();
-                nobody_puts && idle && matches!(due, Due::Nothing)
+                let nothing_comes = Phase::Draining <= self.route.upstream_ended.phase();
+                nothing_comes && idle && matches!(due, Due::Nothing)
             }
             (Phase::Halting, _) => true,
         }
@@ -285,7 +330,9 @@ impl Pipeline {
     async fn end(mut self) -> Ended {
         self.deliveries.shutdown().await;
         let outlet = &self.route.outlet;
-        let empty = outlet.waiting().records == 0 && outlet.open_cuts().is_empty();
+        // What waits for the transformer is not ours.
+        let waits = self.cuts == Cuts::New && 0 < outlet.waiting().records;
+        let empty = !waits && outlet.open_cuts().is_empty();
         if empty { Ended::Empty } else { Ended::Left }
     }
 }

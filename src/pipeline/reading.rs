@@ -1,4 +1,4 @@
-//! A cut's records as a body, read from the log as they are sent.
+//! A cut's records, read from the log as they are sent.
 //!
 //! Nothing is held in memory but the piece in hand, and every attempt reads again. Damage (B5) is
 //! remembered here, since by the time a sink gives up it is only "the body broke off".
@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream};
 
-use crate::buffer::{Chunk, Cut, Extents, ReadError};
-use crate::model::{Body, BodyError, Chunks, Records, SeqRange};
+use crate::buffer::{Chunk, Extents, ReadError};
+use crate::model::{Body, BodyError, Records, SeqRange};
 
 /// Reads the batches of one stream.
 #[derive(Clone)]
@@ -18,11 +18,16 @@ pub struct Reading {
     damaged: Arc<Mutex<Option<SeqRange>>>,
 }
 
-/// How much an attempt sends: less than the cut says where a part was quarantined.
+/// How much an attempt sends: less than the cut says where a part was quarantined, or failed in the
+/// transformer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     pub records: u64,
     pub bytes: u64,
 }
+
+/// Turns what was read into what is sent; `None` where nothing of it is.
+pub type Select = dyn Fn(&Chunk) -> Option<Records> + Send + Sync;
 
 impl Reading {
     pub fn new(extents: Extents) -> Reading {
@@ -32,11 +37,17 @@ impl Reading {
         }
     }
 
-    /// `bytes` is the length of what will be read; see `measure`.
-    pub fn body(&self, cut: &Cut, bytes: u64) -> Body {
-        let reading = self.clone();
-        let ranges = cut.ranges.clone();
-        Body::new(bytes, move || reading.open(ranges.clone()))
+    /// `bytes` is the length of what will be selected; see `measure`.
+    pub fn body(&self, ranges: &[SeqRange], bytes: u64, select: &Arc<Select>) -> Body {
+        let (reading, ranges, select) = (self.clone(), ranges.to_vec(), select.clone());
+        Body::new(bytes, move || {
+            let select = select.clone();
+            let selected = reading.chunks(&ranges).filter_map(move |chunk| {
+                let selected = chunk.map(|chunk| select(&chunk)).transpose();
+                async { selected }
+            });
+            selected.boxed()
+        })
     }
 
     /// The stretch that the last attempt found damaged, once.
@@ -47,23 +58,23 @@ impl Reading {
             .take()
     }
 
-    /// Reads the whole cut to see what is left of it. `None` where a read failed: `take_damage`
-    /// tells whether a stretch was damaged.
-    pub async fn measure(&self, cut: &Cut) -> Option<Size> {
-        let mut size = Size {
-            records: 0,
-            bytes: 0,
-        };
-        let mut chunks = self.open(cut.ranges.clone());
+    /// Reads the whole cut to see what would be selected of it. `None` where a read failed:
+    /// `take_damage` tells whether a stretch was damaged.
+    pub async fn measure(&self, ranges: &[SeqRange], select: &Select) -> Option<Size> {
+        let mut size = Size::default();
+        let mut chunks = self.chunks(ranges);
         while let Some(chunk) = chunks.next().await {
-            let records = chunk.ok()?;
-            size.records += records.count();
-            size.bytes += records.slab().len() as u64;
+            if let Some(records) = select(&chunk.ok()?) {
+                size.records += records.count();
+                size.bytes += records.slab().len() as u64;
+            }
         }
         Some(size)
     }
 
-    fn open(&self, mut ranges: Vec<SeqRange>) -> Chunks {
+    /// Everything in these ranges, some at a time.
+    pub fn chunks(&self, ranges: &[SeqRange]) -> BoxStream<'static, Result<Chunk, BodyError>> {
+        let mut ranges = ranges.to_vec();
         ranges.reverse();
         stream::unfold((self.clone(), ranges), |(reading, mut ranges)| async move {
             let chunk = reading.next(&mut ranges).await?;
@@ -75,14 +86,15 @@ impl Reading {
     }
 
     /// The next records of what is left of `ranges`, of which the last comes first.
-    async fn next(&self, ranges: &mut Vec<SeqRange>) -> Option<Result<Records, BodyError>> {
+    async fn next(&self, ranges: &mut Vec<SeqRange>) -> Option<Result<Chunk, BodyError>> {
         loop {
             let range = ranges.pop()?;
             match self.extents.read(range).await {
                 Ok(None) => {}
-                Ok(Some(Chunk { first, records, .. })) => {
-                    ranges.extend(SeqRange::between(first.plus(records.count()), range.end()));
-                    return Some(Ok(records));
+                Ok(Some(chunk)) => {
+                    let end = chunk.first.plus(chunk.records.count());
+                    ranges.extend(SeqRange::between(end, range.end()));
+                    return Some(Ok(chunk));
                 }
                 Err(error) => {
                     if let ReadError::Damaged(stretch) = error {
@@ -95,4 +107,16 @@ impl Reading {
             }
         }
     }
+}
+
+/// What the sink gets: everything but the entries that failed in the transformer, which have no bytes.
+pub fn good(chunk: &Chunk) -> Option<Records> {
+    if chunk.failed.is_empty() {
+        return Some(chunk.records.clone());
+    }
+    let mut failed = chunk.failed.iter().map(|(index, _)| *index).peekable();
+    let ends = (0..).zip(chunk.records.ends());
+    let good = ends.filter(|(index, _)| failed.next_if_eq(index).is_none());
+    let ends: Vec<u32> = good.map(|(_, end)| *end).collect();
+    Records::from_parts(chunk.records.slab().clone(), ends)
 }

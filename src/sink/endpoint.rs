@@ -12,11 +12,14 @@ use uuid::Uuid;
 
 use super::parts::RequestLimits;
 use super::{BatchFacts, Plan, Receipt};
-use crate::model::{Failure, Records, Timestamp};
+use crate::model::{ErrorOutput, Failure, Records, Timestamp};
 use crate::objects::Refusal;
 
 pub trait Endpoint: Send + Sync {
     fn plan(&self, facts: &BatchFacts) -> Plan;
+
+    /// Under which name, and in which shape, failures go to the failed output.
+    fn error_output(&self) -> ErrorOutput;
 
     /// What a plan, perhaps of an earlier life, says of its requests.
     fn terms(&self, plan: &Plan) -> Result<Terms, Refusal>;
@@ -34,24 +37,7 @@ pub trait Endpoint: Send + Sync {
 pub struct Terms {
     pub limits: RequestLimits,
     pub retry_duration: Duration,
-    pub failures: FailureKind,
-}
-
-/// Under which name, and in which shape, failures go to the failed output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    HttpEndpoint,
-    Splunk,
-}
-
-impl FailureKind {
-    /// Firehose's error output type, which is also the folder.
-    pub fn error_output_type(self) -> &'static str {
-        match self {
-            FailureKind::HttpEndpoint => "http-endpoint-failed",
-            FailureKind::Splunk => "splunk-failed",
-        }
-    }
+    pub error_output: ErrorOutput,
 }
 
 /// One part of a batch on its way.

@@ -76,6 +76,7 @@ pub fn base64_bytes(bytes: u64) -> u64 {
 pub struct Gathering {
     limits: RequestLimits,
     range: Option<SeqRange>,
+    records: u64,
     body_bytes: u64,
 }
 
@@ -84,13 +85,14 @@ impl Gathering {
         Gathering {
             limits,
             range: None,
+            records: 0,
             body_bytes: limits.framing.envelope_bytes(),
         }
     }
 
     /// Takes the record if it belongs in this request; otherwise it begins the next one. The first
-    /// is always taken: a record cannot be split, so the other side has to judge it. A part has no
-    /// gaps: it ends where records are missing.
+    /// is always taken: a record cannot be split, so the other side has to judge it. Records may
+    /// be missing in between: those that failed in the transformer, or were damaged.
     pub fn takes(&mut self, seq: Seq, bytes: u64) -> bool {
         let framing = self.limits.framing;
         let record_bytes = framing.record_bytes(bytes);
@@ -98,9 +100,8 @@ impl Gathering {
             None => (seq, self.body_bytes + record_bytes),
             Some(range) => {
                 let grown = self.body_bytes + framing.separator_bytes() + record_bytes;
-                let fits = range.end() == seq
-                    && range.count() < self.limits.records_max
-                    && grown <= self.limits.body_bytes_max;
+                let fits =
+                    self.records < self.limits.records_max && grown <= self.limits.body_bytes_max;
                 if !fits {
                     return false;
                 }
@@ -108,6 +109,7 @@ impl Gathering {
             }
         };
         self.range = Some(SeqRange::new(start, seq.plus(1)));
+        self.records += 1;
         self.body_bytes = grown;
         true
     }
@@ -289,8 +291,9 @@ mod tests {
     }
 
     #[test]
-    fn a_part_ends_where_records_are_missing() {
-        check_gathered(PLAIN, "1 1 - 1 1", expect!["0..2 (2), 3..5 (2)"]);
+    fn records_may_be_missing_in_a_part_and_do_not_count() {
+        check_gathered(PLAIN, "1 1 - 1 1", expect!["0..5 (4)"]);
+        check_gathered(PLAIN, "- 1 1 - 1 1 1", expect!["1..6 (4), 6..7 (1)"]);
     }
 
     fn range(text: &str) -> SeqRange {

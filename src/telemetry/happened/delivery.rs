@@ -8,27 +8,39 @@ use tracing::{debug, error, info, warn};
 
 use super::seconds;
 use crate::model::{SeqRange, StreamName};
-use crate::telemetry::metrics::{Attempt, Flush, Stream};
+use crate::telemetry::metrics::{Attempt, Delivered, Failed, Flush};
 use crate::telemetry::{Chain, Metrics, Say};
 
 /// Which batch an event is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     pub stream: &'a StreamName,
+    /// `destination`, or `source_backup`.
+    pub to: &'static str,
     pub range: SeqRange,
     pub records: u64,
     /// Before compression.
     pub bytes: u64,
 }
 
+impl Batch<'_> {
+    fn labels(&self) -> Delivered {
+        Delivered {
+            stream: self.stream.to_string(),
+            to: self.to,
+        }
+    }
+}
+
 pub fn cut(metrics: &Metrics, batch: Batch<'_>, reason: &'static str) {
     let flush = Flush {
         stream: batch.stream.to_string(),
+        to: batch.to,
         reason,
     };
     metrics.flushes.get_or_create(&flush).inc();
     debug!(
-        stream = %batch.stream, range = %batch.range, records = batch.records, bytes = batch.bytes,
+        stream = %batch.stream, to = batch.to, range = %batch.range, records = batch.records, bytes = batch.bytes,
         reason, "batch is cut"
     );
 }
@@ -43,10 +55,10 @@ pub fn resumed(stream: &StreamName, open_cuts: usize) {
 #[derive(Debug)]
 pub struct InFlight(Gauge);
 
-pub fn began(metrics: &Metrics, stream: &StreamName) -> InFlight {
+pub fn began(metrics: &Metrics, batch: Batch<'_>) -> InFlight {
     let in_flight = metrics
         .deliveries_in_flight
-        .get_or_create_owned(&Stream::named(stream));
+        .get_or_create_owned(&batch.labels());
     in_flight.inc();
     InFlight(in_flight)
 }
@@ -71,13 +83,13 @@ pub struct Success<'a> {
 }
 
 pub fn delivered(metrics: &Metrics, batch: Batch<'_>, success: Success<'_>) {
-    count_attempt(metrics, batch.stream, "ok");
-    let labels = Stream::named(batch.stream);
+    count_attempt(metrics, batch, "ok");
+    let labels = batch.labels();
     metrics.delivered_objects.get_or_create(&labels).inc();
     let bytes_put = metrics.delivered_object_bytes.get_or_create(&labels);
     bytes_put.inc_by(success.object_bytes);
     info!(
-        stream = %batch.stream, range = %batch.range, records = batch.records, bytes = batch.bytes,
+        stream = %batch.stream, to = batch.to, range = %batch.range, records = batch.records, bytes = batch.bytes,
         object = success.object, object_bytes = success.object_bytes, attempt = success.attempt,
         took = seconds(success.took), "batch is delivered"
     );
@@ -98,7 +110,7 @@ pub struct Failure<'a> {
 /// Each refusal is counted; `say` is the word of `pipeline::progress`, so that the same one is told
 /// once a minute.
 pub fn refused(metrics: &Metrics, batch: Batch<'_>, failure: Failure<'_>, say: Say) {
-    count_attempt(metrics, batch.stream, failure.code);
+    count_attempt(metrics, batch, failure.code);
     let Batch { stream, range, .. } = batch;
     let Failure { code, attempt, .. } = failure;
     let next_try_in = seconds(failure.next_try_in);
@@ -116,6 +128,66 @@ pub fn refused(metrics: &Metrics, batch: Batch<'_>, failure: Failure<'_>, say: S
             debug!(%stream, %range, attempt, code, %error, next_try_in, "delivery failed again");
         }
     }
+}
+
+/// Records that a sink would not take, and how often it was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenUp<'a> {
+    pub batch: Batch<'a>,
+    pub code: &'a str,
+    pub message: &'a str,
+    pub attempts: u32,
+    pub error_output: &'static str,
+}
+
+/// They go to the failed output.
+pub fn given_up(metrics: &Metrics, given_up: GivenUp<'_>) {
+    count_attempt(metrics, given_up.batch, given_up.code);
+    let Batch {
+        stream,
+        range,
+        records,
+        ..
+    } = given_up.batch;
+    let GivenUp {
+        code,
+        message,
+        attempts,
+        error_output,
+        ..
+    } = given_up;
+    error!(
+        %stream, %range, records, code, message, attempts, error_output,
+        "records are not taken; they go to the failed output"
+    );
+}
+
+/// An object in the failed output.
+#[derive(Clone, Copy, Debug)]
+pub struct Filed<'a> {
+    pub stream: &'a StreamName,
+    pub range: SeqRange,
+    pub records: u64,
+    pub error_output: &'static str,
+    pub object: &'a str,
+    pub took: Duration,
+}
+
+pub fn filed(metrics: &Metrics, filed: Filed<'_>) {
+    let labels = Failed {
+        stream: filed.stream.to_string(),
+        error_output: filed.error_output,
+    };
+    metrics.failed_objects.get_or_create(&labels).inc();
+    metrics
+        .failed_object_records
+        .get_or_create(&labels)
+        .inc_by(filed.records);
+    warn!(
+        stream = %filed.stream, range = %filed.range, records = filed.records,
+        error_output = filed.error_output, object = filed.object, took = seconds(filed.took),
+        "records are in the failed output"
+    );
 }
 
 /// Deliveries of a stream that was refused succeed again.
@@ -157,9 +229,10 @@ pub fn leftovers_stay(stream: &StreamName, error: &(dyn Error + 'static)) {
     warn!(%stream, error = %Chain(error), "leftovers of an earlier life could not be removed");
 }
 
-fn count_attempt(metrics: &Metrics, stream: &StreamName, result: &str) {
+fn count_attempt(metrics: &Metrics, batch: Batch<'_>, result: &str) {
     let attempt = Attempt {
-        stream: stream.to_string(),
+        stream: batch.stream.to_string(),
+        to: batch.to,
         result: result.to_owned(),
     };
     metrics.delivery_attempts.get_or_create(&attempt).inc();

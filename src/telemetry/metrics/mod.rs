@@ -35,11 +35,13 @@ pub struct Metrics {
     pub log_damaged_frames: Counter,
     // pipeline
     pub flushes: Family<Flush, Counter>,
-    pub deliveries_in_flight: Family<Stream, Gauge>,
+    pub deliveries_in_flight: Family<Delivered, Gauge>,
     pub delivery_attempts: Family<Attempt, Counter>,
     pub delivery_stuck: Family<Stream, Gauge<f64, AtomicU64>>,
-    pub delivered_objects: Family<Stream, Counter>,
-    pub delivered_object_bytes: Family<Stream, Counter>,
+    pub delivered_objects: Family<Delivered, Counter>,
+    pub delivered_object_bytes: Family<Delivered, Counter>,
+    pub failed_objects: Family<Failed, Counter>,
+    pub failed_object_records: Family<Failed, Counter>,
 }
 
 /// What became of every record that was ever accepted, across restarts.
@@ -97,14 +99,30 @@ pub struct PutRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Flush {
     pub stream: String,
+    pub to: &'static str,
     pub reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Attempt {
     pub stream: String,
+    pub to: &'static str,
     /// `ok`, or the error code, such as `S3.AccessDenied`.
     pub result: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Delivered {
+    pub stream: String,
+    /// `destination` or `source_backup`.
+    pub to: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Failed {
+    pub stream: String,
+    /// Firehose's error output type.
+    pub error_output: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -102,23 +102,23 @@ impl Metrics {
         ]
     }
 
-    fn of_delivery(&self) -> [Row; 6] {
+    fn of_delivery(&self) -> [Row; 8] {
         [
             Row::new(
                 "flushes",
-                "stream, reason",
+                "stream, to, reason",
                 "Batches that were cut, by reason: size, interval or drain",
                 self.flushes.clone(),
             ),
             Row::new(
                 "deliveries_in_flight",
-                "stream",
+                "stream, to",
                 "Batches that are being delivered or wait to be tried again",
                 self.deliveries_in_flight.clone(),
             ),
             Row::new(
                 "delivery_attempts",
-                "stream, result",
+                "stream, to, result",
                 "Attempts to deliver a batch, by result: ok or the error code",
                 self.delivery_attempts.clone(),
             ),
@@ -130,15 +130,27 @@ impl Metrics {
             ),
             Row::new(
                 "delivered_objects",
-                "stream",
+                "stream, to",
                 "Objects that were put by this life",
                 self.delivered_objects.clone(),
             ),
             Row::new(
                 "delivered_object_bytes",
-                "stream",
+                "stream, to",
                 "Bytes of those objects as stored, after compression",
                 self.delivered_object_bytes.clone(),
+            ),
+            Row::new(
+                "failed_objects",
+                "stream, error_output",
+                "Objects that were put into the failed output by this life",
+                self.failed_objects.clone(),
+            ),
+            Row::new(
+                "failed_object_records",
+                "stream, error_output",
+                "Records in those objects",
+                self.failed_object_records.clone(),
             ),
         ]
     }

@@ -1,0 +1,132 @@
+//! What a cut's plan says: how to deliver the batch, and what the objects with its failures will be
+//! called.
+//!
+//! ```text
+//! {"v":1, …}                                            the sink's own words
+//! {"v":1,"function":"arn:…","keys":{"processing-failed":"…"}}  if anything of it may fail
+//! ```
+//!
+//! Each is JSON on a line of its own. It stands in the log and may be read by a later, or an earlier,
+//! Standpipe than the one that wrote it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::route::{Destination, Route};
+use crate::model::{Compression, ErrorOutput, ReaderKind};
+use crate::objects::Refusal;
+use crate::objects::key::KeyFacts;
+use crate::sink::{BatchFacts, Plan};
+
+const VERSION: u32 = 1;
+
+/// What failed of a batch, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedPlan {
+    v: u32,
+    /// As the failed lines call the transformer.
+    pub function: String,
+    keys: BTreeMap<String, String>,
+}
+
+impl FailedPlan {
+    pub fn key(&self, error: ErrorOutput) -> Option<&str> {
+        self.keys.get(error.as_str()).map(String::as_str)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.keys.values()
+    }
+}
+
+/// For a batch that is about to be cut.
+pub fn compose(route: &Route, facts: &BatchFacts) -> Vec<u8> {
+    let Plan(mut plan) = match &route.destination {
+        Destination::Objects(sink) => sink.plan(facts),
+        Destination::Requests(endpoint) => endpoint.plan(facts),
+    };
+    let errors = may_fail(route);
+    if errors.is_empty() {
+        return plan;
+    }
+    let key_facts = KeyFacts {
+        directory: facts.directory,
+        stream: &facts.stream,
+        version: facts.version,
+        range: facts.range,
+        reader: facts.reader,
+        first_arrival: facts.first_arrival,
+        compression: Compression::Uncompressed,
+    };
+    let key = |error: ErrorOutput| {
+        let key = route.failed.keys.failed_key(&key_facts, error);
+        (error.as_str().to_owned(), key)
+    };
+    let failed = FailedPlan {
+        v: VERSION,
+        function: route.failed.function.clone(),
+        keys: errors.into_iter().map(key).collect(),
+    };
+    plan.push(b'\n');
+    serde_json::to_writer(&mut plan, &failed).expect("a plan is plain JSON");
+    plan
+}
+
+/// In which ways records of such a batch may fail.
+fn may_fail(route: &Route) -> Vec<ErrorOutput> {
+    let processing = match route.reader {
+        ReaderKind::Answers => Some(ErrorOutput::Processing),
+        ReaderKind::Arrivals | ReaderKind::Backup => None,
+    };
+    let delivery = match &route.destination {
+        Destination::Objects(_) => None,
+        Destination::Requests(endpoint) => Some(endpoint.error_output()),
+    };
+    processing.into_iter().chain(delivery).collect()
+}
+
+/// The sink's part of a plan.
+pub fn of_sink(plan: &[u8]) -> Plan {
+    let line = plan.split(|&byte| byte == b'\n').next();
+    Plan(line.unwrap_or_default().to_vec())
+}
+
+/// The failed output's part of a plan; `None` where nothing of it can fail.
+pub fn of_failed(plan: &[u8]) -> Result<Option<FailedPlan>, Refusal> {
+    let Some(line) = plan.split(|&byte| byte == b'\n').nth(1) else {
+        return Ok(None);
+    };
+    match serde_json::from_slice::<FailedPlan>(line) {
+        Ok(plan) if plan.v == VERSION => Ok(Some(plan)),
+        Ok(plan) => Err(unreadable(
+            format!(
+                "this batch was cut by another Standpipe, whose plans have version {} and not \
+                 {VERSION}: run that one until it is delivered",
+                plan.v
+            ),
+            None,
+        )),
+        Err(cause) => Err(unreadable(
+            "failed to read where the failures of this batch go: its cut in the log is damaged"
+                .to_owned(),
+            Some(cause),
+        )),
+    }
+}
+
+/// A batch has failures that nobody expected when it was cut.
+pub fn missing() -> Refusal {
+    let what = "the cut of this batch does not say where its failures go: the log is damaged";
+    unreadable(what.to_owned(), None)
+}
+
+fn unreadable(what: String, cause: Option<serde_json::Error>) -> Refusal {
+    Refusal {
+        code: "Plan.Damaged".to_owned(),
+        what,
+        cause: cause.map(|cause| Box::new(cause) as Box<dyn std::error::Error + Send + Sync>),
+        retry_after: None,
+        needs_operator: true,
+    }
+}
