@@ -3,6 +3,8 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+mod failed;
+
 use super::*;
 use crate::model::Seq;
 
@@ -48,14 +50,6 @@ fn check_time(instant: &str, zone: &str, pattern: &str, expected: Expect) {
         None => text.push_str("refused"),
     }
     expected.assert_eq(&text);
-}
-
-/// Where what the transformer could not process goes.
-#[track_caller]
-fn check_failed(prefix: &str, error_output_prefix: &str, expected: Expect) {
-    let clicks = "clicks".parse().unwrap();
-    let template = KeyTemplate::new(Some(prefix), Some(error_output_prefix), None).unwrap();
-    expected.assert_eq(&template.failed_key(&facts(&clicks), ErrorOutput::Processing));
 }
 
 #[track_caller]
@@ -547,60 +541,6 @@ fn d3_the_name_is_a_function_of_the_batch_and_of_nothing_else() {
     let parsed: uuid::Uuid = same.parse().unwrap();
     assert_eq!(parsed.get_version(), Some(uuid::Version::Random));
     assert_eq!(parsed.get_variant(), uuid::Variant::RFC4122);
-}
-
-#[test]
-fn what_failed_goes_under_the_error_output_prefix_or_else_under_the_prefix() {
-    check_failed(
-        "",
-        "",
-        expect![
-            "processing-failed/2026/03/14/09/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
-        ],
-    );
-    check_failed(
-        "logs/",
-        "",
-        expect![
-            "logs/processing-failed/2026/03/14/09/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
-        ],
-    );
-    check_failed(
-        "logs/",
-        "bad/",
-        expect![
-            "bad/processing-failed/2026/03/14/09/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
-        ],
-    );
-    check_failed(
-        "logs/!{timestamp:yyyy}/",
-        "bad/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/",
-        expect![
-            "bad/processing-failed/2026/03/14/clicks-1-2026-03-14-09-26-53-cb2bf597-967d-4045-aff3-a16991ba6add"
-        ],
-    );
-}
-
-#[test]
-fn d3_each_kind_of_failure_has_a_name_of_its_own() {
-    let clicks = "clicks".parse().unwrap();
-    let template = KeyTemplate::new(None, Some("!{firehose:error-output-type}/"), None).unwrap();
-    let errors = [
-        ErrorOutput::Processing,
-        ErrorOutput::HttpEndpoint,
-        ErrorOutput::Splunk,
-    ];
-    let mut keys: Vec<String> = errors
-        .iter()
-        .map(|error| template.failed_key(&facts(&clicks), *error))
-        .collect();
-    keys.push(template.object_key(&facts(&clicks)));
-    let uuids: std::collections::BTreeSet<&str> = keys
-        .iter()
-        .map(|key| key.trim_end_matches(".gz"))
-        .map(|key| &key[key.len() - 36..])
-        .collect();
-    assert_eq!(uuids.len(), keys.len());
 }
 
 #[test]
