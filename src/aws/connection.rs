@@ -29,7 +29,7 @@ use crate::outside::http_client::HttpClient;
 
 /// How long before credentials expire new ones are asked for; the SDK draws up to half of it away.
 /// An upload of a part takes longer than the SDK's own ten seconds.
-const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(120);
+pub(super) const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(120);
 /// STS or a credential process may be slow; the delivery behind it just waits.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,6 +38,15 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Connection {
     config: SdkConfig,
     clock: Clock,
+    keeping: Keeping,
+}
+
+/// How long credentials are used before they are asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// There is nothing to wait for, and whoever kept them would never ask again.
+    Never,
+    WhileGood,
 }
 
 impl Connection {
@@ -47,6 +56,10 @@ impl Connection {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    pub(super) fn keeping(&self) -> Keeping {
+        self.keeping
     }
 }
 
@@ -72,10 +85,13 @@ pub async fn connect(profile: &Profile, http: Arc<dyn HttpClient>, clock: Clock)
         Some(role) => SharedCredentialsProvider::new(assumed(role, &bare, own).await),
         None => own,
     };
-    let cache = match (&profile.credentials, &profile.assume_role) {
-        // Nothing to wait for, and a cache would never ask again.
-        (Credentials::Static { .. }, None) => IdentityCache::no_cache(),
-        (Credentials::Static { .. }, Some(_)) | (Credentials::Chain, _) => IdentityCache::lazy()
+    let keeping = match (&profile.credentials, &profile.assume_role) {
+        (Credentials::Static { .. }, None) => Keeping::Never,
+        (Credentials::Static { .. }, Some(_)) | (Credentials::Chain, _) => Keeping::WhileGood,
+    };
+    let cache = match keeping {
+        Keeping::Never => IdentityCache::no_cache(),
+        Keeping::WhileGood => IdentityCache::lazy()
             .buffer_time(REFRESH_BEFORE_EXPIRY)
             .load_timeout(CREDENTIALS_TIMEOUT)
             .build(),
@@ -87,6 +103,7 @@ pub async fn connect(profile: &Profile, http: Arc<dyn HttpClient>, clock: Clock)
     Connection {
         config: config.build(),
         clock,
+        keeping,
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod connection;
 mod connector;
+mod signing;
 
 use crate::model::Secret;
 use crate::outside::http_client;
 
 pub use connection::{Connection, connect};
+pub use signing::{SignError, Signer};
 
 /// A named set of settings for talking to AWS, or to whoever speaks its protocols.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_types::DateTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -14,7 +10,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::aws::Connection;
+use crate::aws::{SignError, Signer};
 use crate::model::StreamName;
 use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, retry_after};
 use crate::outside::{Clock, Dice};
@@ -31,12 +27,6 @@ const LIMITS: Limits = Limits {
     timeout: Duration::from_secs(60),
     answer_bytes_max: 1024 * 1024,
 };
-
-/// What credentials sign for.
-pub struct Signer {
-    pub connection: Connection,
-    pub region: String,
-}
 
 pub struct Client {
     pub http: Arc<dyn HttpClient>,
@@ -58,10 +48,8 @@ pub enum PutError {
     Full { message: String },
     #[error("the answer is not one of the Firehose API: {status}")]
     Strange { status: StatusCode },
-    #[error("failed to get credentials")]
-    Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("failed to sign")]
-    Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Sign(SignError),
 }
 
 #[derive(Deserialize)]
@@ -157,7 +145,10 @@ impl Client {
         headers.extend(self.headers());
         let mut request = request.body(()).expect("all headers are constant");
         if let Some(signer) = &self.signer {
-            self.sign(signer, &mut request, &body).await?;
+            signer
+                .sign(&mut request, &body)
+                .await
+                .map_err(PutError::Sign)?;
         }
         Ok(request.map(|()| Outgoing::Whole(body)))
     }
@@ -174,38 +165,6 @@ impl Client {
             )
         };
         pairs.into_iter().map(header).collect()
-    }
-
-    async fn sign(
-        &self,
-        signer: &Signer,
-        request: &mut Request<()>,
-        body: &Bytes,
-    ) -> Result<(), PutError> {
-        let provider = signer.connection.config().credentials_provider();
-        let provider = provider.expect("a connection has credentials");
-        let credentials = provider.provide_credentials().await;
-        let credentials = credentials.map_err(|error| PutError::Credentials(error.into()))?;
-        let identity = credentials.into();
-        let now = DateTime::from_millis(self.clock.now().as_millis() as i64);
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&signer.region)
-            .name("firehose")
-            .time(now.try_into().expect("today is a date"))
-            .settings(SigningSettings::default())
-            .build()
-            .expect("nothing is left out")
-            .into();
-        let uri = request.uri().to_string();
-        let headers = request.headers().iter();
-        let headers = headers
-            .map(|(name, value)| (name.as_str(), value.to_str().expect("our headers are text")));
-        let signed = SignableRequest::new("POST", uri, headers, SignableBody::Bytes(body))
-            .and_then(|signable| sign(signable, &parameters))
-            .map_err(|error| PutError::Sign(error.into()))?;
-        signed.into_parts().0.apply_to_request_http1x(request);
-        Ok(())
     }
 }
 

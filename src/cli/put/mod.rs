@@ -1,7 +1,7 @@
 //! `standpipe put`: lines into a stream.
 
 mod client;
-mod lines;
+pub(super) mod lines;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,10 +12,10 @@ use clap::Args;
 use http::Uri;
 use http::uri::Scheme;
 
-use self::client::{Client, PutError, Signer};
+use self::client::{Client, PutError};
 use self::lines::Batches;
 use super::{Configuration, Exit, Failure};
-use crate::aws::{self, Profile};
+use crate::aws::{self, Profile, SignError, Signer};
 use crate::config::{Loaded, plain_profile, usual_proxies};
 use crate::model::StreamName;
 use crate::outside::http_client::{HttpClient, Network, Settings};
@@ -118,10 +118,10 @@ impl Put {
         let clock = Clock::system();
         let signer = match target.profile {
             None => None,
-            Some(profile) => Some(Signer {
-                connection: aws::connect(&profile, http.clone(), clock.clone()).await,
-                region: profile.region,
-            }),
+            Some(profile) => {
+                let connection = aws::connect(&profile, http.clone(), clock.clone()).await;
+                Some(Signer::new(connection, profile.region, "firehose"))
+            }
         };
         Ok(Client {
             http,
@@ -170,11 +170,11 @@ impl Put {
             PutError::Refused { .. } => (Exit::No, None),
             PutError::Full { .. } => (Exit::TryAgain, None),
             PutError::Strange { .. } => (Exit::No, Some("is this a Standpipe daemon's address?")),
-            PutError::Credentials(_) => {
+            PutError::Sign(SignError::Credentials(_)) => {
                 let hint = "name a profile of the configuration: `--profile NAME`";
                 (Exit::BadConfiguration, Some(hint))
             }
-            PutError::Sign(_) => (Exit::Bug, None),
+            PutError::Sign(SignError::Request(_)) => (Exit::Bug, None),
         };
         let failure = Failure::new(exit, error);
         match hint {
@@ -234,7 +234,8 @@ impl Put {
     }
 }
 
-fn named(name: &str, loaded: &Loaded) -> Result<Profile, Failure> {
+/// The configuration's profile of this name.
+pub(super) fn named(name: &str, loaded: &Loaded) -> Result<Profile, Failure> {
     let found = loaded.profiles.iter().find(|profile| profile.name == name);
     found.cloned().ok_or_else(|| {
         let what = format!("there is no profile `{name}` in the configuration");
