@@ -23,12 +23,13 @@
 //! | `failed` | model |
 //! | `server` | model, outside, telemetry |
 //! | `source` | model, outside, telemetry, retry, aws, buffer, server |
+//! | `transform` | model, outside, telemetry, retry, aws |
 //! | `sink` | model, outside, telemetry, retry, objects |
-//! | `pipeline` | model, outside, telemetry, retry, aws, buffer, objects, failed, sink |
+//! | `pipeline` | model, outside, telemetry, retry, aws, buffer, objects, failed, transform, sink |
 //! | `admin` | model, outside, telemetry, server, buffer, source, pipeline |
-//! | `config` | model, outside, telemetry, retry, aws, buffer, objects, server, source, sink, pipeline, admin |
-//! | `daemon` | model, outside, telemetry, retry, aws, buffer, objects, server, source, sink, pipeline, admin, config |
-//! | `cli` | model, outside, telemetry, retry, aws, buffer, objects, server, source, sink, pipeline, admin, config, daemon |
+//! | `config` | model, outside, telemetry, retry, aws, buffer, objects, server, source, transform, sink, pipeline, admin |
+//! | `daemon` | model, outside, telemetry, retry, aws, buffer, objects, server, source, transform, sink, pipeline, admin, config |
+//! | `cli` | model, outside, telemetry, retry, aws, buffer, objects, server, source, transform, sink, pipeline, admin, config, daemon |
 //!
 //! What cannot be seen in code: nobody below `config` knows that YAML exists; sinks do not know the
 //! buffer; the buffer does not know what a sink is; only `outside` touches the clock, chance, files
@@ -71,6 +72,8 @@ pub mod objects;
 
 pub mod server;
 pub mod source;
+
+pub mod transform;
 
 pub mod sink;
 

@@ -90,3 +90,22 @@ pub const OBJECT_SINGLE_PUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const SEGMENTS_MIN: u64 = 8;
 /// Bytes of puts that wait for the committer (32 MiB): four groups, more than a slow disk takes in a second.
 pub const QUEUE_BYTES_MAX: usize = 4 * COMMIT_GROUP_BYTES_MAX;
+
+/// The document of an invocation, and the function's answer (Lambda: 6 MB for each).
+pub const LAMBDA_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// How long a function may take, whatever Lambda allows it (Firehose).
+pub const FIREHOSE_INVOCATION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How often a failed invocation is repeated (Firehose, `NumberOfRetries`).
+pub const FIREHOSE_INVOCATION_RETRIES_MAX: u32 = 300;
+pub const FIREHOSE_INVOCATION_RETRIES_DEFAULT: u32 = 3;
+/// Buffering hints of a transformer (Firehose: BufferSizeInMBs 0.2–3, default 1, for Splunk 0.25;
+/// BufferIntervalInSeconds 0–900, default 60).
+pub const FIREHOSE_PROCESSING_SIZE_MIN: ByteSize = ByteSize::bytes((1 << 20) / 5);
+pub const FIREHOSE_PROCESSING_SIZE_MAX: ByteSize = ByteSize::mebibytes(3);
+pub const FIREHOSE_PROCESSING_SIZE_DEFAULT: ByteSize = ByteSize::mebibytes(1);
+pub const FIREHOSE_PROCESSING_SIZE_SPLUNK: ByteSize = ByteSize::bytes((1 << 20) / 4);
+pub const FIREHOSE_PROCESSING_INTERVAL_MAX: Duration = Duration::from_secs(900);
+pub const FIREHOSE_PROCESSING_INTERVAL_DEFAULT: Duration = Duration::from_secs(60);
+/// Invocations side by side for one shard (Firehose).
+pub const FIREHOSE_INVOCATIONS_PER_SHARD_MAX: usize = 5;
+pub const FIREHOSE_INVOCATIONS_PER_SHARD_SPLUNK: usize = 10;

@@ -42,6 +42,12 @@ impl Records {
             .map(|(start, &end)| &self.slab[start as usize..end as usize])
     }
 
+    /// The n-th record.
+    pub fn record(&self, n: usize) -> &[u8] {
+        let start = if n == 0 { 0 } else { self.ends[n - 1] };
+        &self.slab[start as usize..self.ends[n] as usize]
+    }
+
     /// The records from the `from`-th up to, but without, the `to`-th.
     pub fn slice(&self, from: usize, to: usize) -> Records {
         assert!(

@@ -3,6 +3,7 @@
 
 mod odd_answers;
 mod scripted;
+mod transformer;
 
 use std::sync::Arc;
 

@@ -69,6 +69,11 @@ pub enum SendError {
     },
 }
 
+/// The cause of `Broken` where an answer was larger than it may be.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is longer than {0} bytes")]
+pub struct AnswerTooLong(pub usize);
+
 impl SendError {
     /// Whether there was no connection because the other side's certificate is not trusted: waiting
     /// will not help then.
@@ -76,6 +81,14 @@ impl SendError {
         match self {
             SendError::Connect { cause, .. } => network::is_untrusted(cause.as_ref()),
             SendError::TimedOut { .. } | SendError::Broken { .. } => false,
+        }
+    }
+
+    /// Whether the other side answered, and more than it may.
+    pub fn is_too_long(&self) -> bool {
+        match self {
+            SendError::Broken { cause, .. } => cause.is::<AnswerTooLong>(),
+            SendError::Connect { .. } | SendError::TimedOut { .. } => false,
         }
     }
 }

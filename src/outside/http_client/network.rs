@@ -15,7 +15,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 
-use super::{ClientIdentity, HttpClient, Limits, Outgoing, Proxies, SendError, Settings};
+use super::{
+    AnswerTooLong, ClientIdentity, HttpClient, Limits, Outgoing, Proxies, SendError, Settings,
+};
 use crate::model::limits;
 
 /// A server that is there answers the handshake in far less.
@@ -49,10 +51,6 @@ pub enum OpenError {
     #[error("failed to set up the HTTP client")]
     Client(#[source] reqwest::Error),
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than {0} bytes")]
-struct AnswerTooLong(usize);
 
 impl Network {
     pub fn open(settings: &Settings) -> Result<Network, OpenError> {
@@ -105,9 +103,11 @@ impl Network {
         let _place = place.expect("never closed");
         let sent = async {
             let request = reqwest::Request::try_from(outgoing(request))?;
-            let mut answer = client.execute(request).await?;
+            // A query may be a secret, and errors end in logs.
+            let bare = reqwest::Error::without_url;
+            let mut answer = client.execute(request).await.map_err(bare)?;
             let mut body = BytesMut::new();
-            while let Some(chunk) = answer.chunk().await? {
+            while let Some(chunk) = answer.chunk().await.map_err(bare)? {
                 if limits.answer_bytes_max < body.len() + chunk.len() {
                     return Err(AnswerTooLong(limits.answer_bytes_max).into());
                 }

@@ -10,6 +10,7 @@ pub mod buffer;
 pub mod daemon;
 pub mod delivery;
 pub mod put;
+pub mod transform;
 
 fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()

@@ -33,6 +33,11 @@ pub struct Metrics {
     pub log_full: Gauge,
     pub log_failed: Gauge,
     pub log_damaged_frames: Counter,
+    // transform
+    pub invocations: Family<Transformed, Counter>,
+    pub invocation_seconds: Family<Stream, Counter<f64, AtomicU64>>,
+    pub invocations_in_flight: Family<Stream, Gauge>,
+    pub transformed_records: Family<Transformed, Counter>,
     // pipeline
     pub flushes: Family<Flush, Counter>,
     pub deliveries_in_flight: Family<Delivered, Gauge>,
@@ -123,6 +128,13 @@ pub struct Failed {
     pub stream: String,
     /// Firehose's error output type.
     pub error_output: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Transformed {
+    pub stream: String,
+    /// `ok`, `dropped`, or the error code, such as `Lambda.FunctionError`.
+    pub result: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

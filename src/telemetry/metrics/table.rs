@@ -16,6 +16,7 @@ impl Metrics {
         let mut table = Vec::from(self.of_daemon_and_puts());
         table.extend(self.conservation.rows());
         table.extend(self.of_the_log());
+        table.extend(self.of_transformers());
         table.extend(self.of_delivery());
         table
     }
@@ -98,6 +99,35 @@ impl Metrics {
                 "",
                 "Frames that could not be read back and were copied to quarantine",
                 self.log_damaged_frames.clone(),
+            ),
+        ]
+    }
+
+    fn of_transformers(&self) -> [Row; 4] {
+        [
+            Row::new(
+                "invocations",
+                "stream, result",
+                "Invocations of the transformer, by result: ok or the error code",
+                self.invocations.clone(),
+            ),
+            Row::new(
+                "invocation_seconds",
+                "stream",
+                "Time that invocations took, added up",
+                self.invocation_seconds.clone(),
+            ),
+            Row::new(
+                "invocations_in_flight",
+                "stream",
+                "Invocations that are under way or wait to be tried again",
+                self.invocations_in_flight.clone(),
+            ),
+            Row::new(
+                "transformed_records",
+                "stream, result",
+                "Records that the transformer answered or failed: ok, dropped or the error code",
+                self.transformed_records.clone(),
             ),
         ]
     }

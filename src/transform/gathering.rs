@@ -1,0 +1,181 @@
+//! When what waits for the transformer is worth an invocation, and how much goes into one.
+//!
+//! Pure. The hints are Firehose's: a size of 0.2 to 3 MiB, an interval of 0 to 900 seconds; whichever
+//! is met first. Many small records meet Lambda's limit for a request before the size.
+
+use std::time::Duration;
+
+use super::request;
+use crate::model::{BufferingHints, ByteSize, LogTime, limits};
+
+/// Hints that are within their bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hints(BufferingHints);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HintsError {
+    #[error("the size is from 0.2MiB to 3MiB")]
+    Size,
+    #[error("the interval is from 0s to 900s")]
+    Interval,
+}
+
+impl Default for Hints {
+    fn default() -> Hints {
+        Hints(BufferingHints {
+            size: limits::FIREHOSE_PROCESSING_SIZE_DEFAULT,
+            interval: limits::FIREHOSE_PROCESSING_INTERVAL_DEFAULT,
+        })
+    }
+}
+
+impl Hints {
+    pub fn new(size: ByteSize, interval: Duration) -> Result<Hints, HintsError> {
+        let sizes = limits::FIREHOSE_PROCESSING_SIZE_MIN..=limits::FIREHOSE_PROCESSING_SIZE_MAX;
+        if !sizes.contains(&size) {
+            return Err(HintsError::Size);
+        }
+        if limits::FIREHOSE_PROCESSING_INTERVAL_MAX < interval {
+            return Err(HintsError::Interval);
+        }
+        Ok(Hints(BufferingHints { size, interval }))
+    }
+
+    /// The default in front of Splunk.
+    pub fn of_splunk() -> Hints {
+        Hints(BufferingHints {
+            size: limits::FIREHOSE_PROCESSING_SIZE_SPLUNK,
+            ..Hints::default().0
+        })
+    }
+
+    pub fn get(&self) -> BufferingHints {
+        self.0
+    }
+}
+
+/// What waits for the transformer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub records: u64,
+    pub bytes: u64,
+    /// When the oldest came; `None`: nothing waits.
+    pub oldest: Option<LogTime>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Invoke,
+    WaitUntil(LogTime),
+    /// Nothing waits.
+    Idle,
+}
+
+impl Hints {
+    pub fn decide(&self, waiting: Waiting, now: LogTime) -> Decision {
+        let Some(oldest) = waiting.oldest else {
+            return Decision::Idle;
+        };
+        let due = oldest.plus(self.0.interval);
+        let is_full = self.0.size.get() <= waiting.bytes || fills_a_request(waiting);
+        if is_full || due <= now {
+            Decision::Invoke
+        } else {
+            Decision::WaitUntil(due)
+        }
+    }
+
+    /// How many records, of these lengths and in this order, go into one invocation: at least one, and
+    /// then as many as stay within the size and within one request.
+    pub fn take(&self, lengths: impl IntoIterator<Item = usize>) -> usize {
+        let (mut records, mut bytes, mut document) = (0, 0, ENVELOPE_BYTES_ABOUT);
+        for length in lengths {
+            bytes += length as u64;
+            document += request::record_bytes_max(length);
+            let fits = bytes <= self.0.size.get() && document <= limits::LAMBDA_PAYLOAD_BYTES_MAX;
+            if 0 < records && !fits {
+                break;
+            }
+            records += 1;
+        }
+        records
+    }
+}
+
+/// ARN, region and ids around the records. Too little only costs a second request.
+const ENVELOPE_BYTES_ABOUT: usize = 1024;
+
+fn fills_a_request(waiting: Waiting) -> bool {
+    let frames = waiting
+        .records
+        .saturating_mul(request::record_bytes_max(0) as u64);
+    let data = waiting.bytes.saturating_mul(4) / 3;
+    let document = frames.saturating_add(data) + ENVELOPE_BYTES_ABOUT as u64;
+    limits::LAMBDA_PAYLOAD_BYTES_MAX as u64 <= document
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// `records bytes since now` under hints of 1 MiB and 60 seconds.
+    #[track_caller]
+    fn check(case: &str, expected: Expect) {
+        let numbers: Vec<u64> = case.split(' ').map(|it| it.parse().unwrap()).collect();
+        let waiting = Waiting {
+            records: numbers[0],
+            bytes: numbers[1],
+            oldest: Some(LogTime::from_millis(numbers[2] * 1_000)),
+        };
+        let now = LogTime::from_millis(numbers[3] * 1_000);
+        expected.assert_eq(&format!("{:?}", Hints::default().decide(waiting, now)));
+    }
+
+    #[test]
+    fn an_invocation_is_due_by_size_or_age_whichever_comes_first() {
+        check("10 1048575 0 0", expect!["WaitUntil(LogTime(60000))"]);
+        check("10 1048576 0 0", expect!["Invoke"]);
+        check("10 100 7 66", expect!["WaitUntil(LogTime(67000))"]);
+        check("10 100 7 67", expect!["Invoke"]);
+        let nothing = Hints::default().decide(Waiting::default(), LogTime::default());
+        assert_eq!(nothing, Decision::Idle);
+    }
+
+    #[test]
+    fn many_small_records_fill_a_request_before_the_size() {
+        check("45000 0 0 0", expect!["WaitUntil(LogTime(60000))"]);
+        check("46000 0 0 0", expect!["Invoke"]);
+    }
+
+    #[test]
+    fn an_invocation_holds_what_stays_within_the_size_and_at_least_one_record() {
+        let take = |lengths: &[usize]| Hints::default().take(lengths.iter().copied());
+        assert_eq!(take(&[]), 0);
+        assert_eq!(take(&[1_024_000]), 1);
+        assert_eq!(take(&[5 << 20, 1]), 1);
+        assert_eq!(take(&[1 << 19, 1 << 19, 1]), 2);
+        assert_eq!(take(&[1 << 19, (1 << 19) + 1]), 1);
+        let small = take(&[0; 100_000]);
+        let one = request::record_bytes_max(0);
+        assert_eq!(
+            small,
+            (limits::LAMBDA_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES_ABOUT) / one
+        );
+    }
+
+    #[test]
+    fn hints_keep_to_firehoses_bounds() {
+        let new = |bytes: u64, seconds: u64| {
+            Hints::new(ByteSize::bytes(bytes), Duration::from_secs(seconds))
+        };
+        let (least, most) = ((1 << 20) / 5, 3 << 20);
+        assert!(new(least, 0).is_ok());
+        assert!(new(most, 900).is_ok());
+        assert_eq!(new(least - 1, 0), Err(HintsError::Size));
+        assert_eq!(new(most + 1, 0), Err(HintsError::Size));
+        assert_eq!(new(most, 901), Err(HintsError::Interval));
+        assert_eq!(Hints::of_splunk().get().size.get(), 1 << 18);
+    }
+}
