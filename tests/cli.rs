@@ -1,5 +1,8 @@
 //! The program as people call it: help, exit codes, what goes to which stream.
 
+#[path = "cli/functions.rs"]
+mod functions;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -58,6 +61,11 @@ fn check(name: &str, told: &str) {
         "[time]-[uuid]",
     );
     settings.add_filter(r"(127\.0\.0\.1|localhost):\d{5}", "$1:[port]");
+    settings.add_filter(r"\d+\.\d{3} s\b", "[seconds] s");
+    settings.add_filter(
+        r#""took_seconds": [0-9.e-]+"#,
+        r#""took_seconds": [seconds]"#,
+    );
     settings.bind(|| insta::assert_snapshot!(name, told));
 }
 
@@ -72,6 +80,7 @@ fn help_is_worth_reading() {
         "storage",
         "storage ls",
         "storage verify",
+        "test-transformer",
     ] {
         let words = command.split_whitespace().chain(["--help"]);
         let told = told(standpipe(folder.path()).args(words));
@@ -92,6 +101,10 @@ fn a_bad_command_line_is_64() {
         &["run", "--sing"],
         &["put"],
         &["put", "a b"],
+        &["test-transformer"],
+        &["test-transformer", "functions.example"],
+        &["test-transformer", "--lambda", "a b"],
+        &["test-transformer", "http://f/", "--lambda", "f"],
     ] {
         let output = standpipe(Path::new(".")).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
@@ -320,4 +333,38 @@ fn put_trusts_the_authority_that_it_is_shown() {
         said += &told(put.args(ca_file).write_stdin("a\n"));
     }
     check("put_ca_file", &said);
+}
+
+#[test]
+fn a_good_function_passes_every_trial() {
+    let url = format!("http://{}/f?key=secret", functions::serve(functions::good));
+    let folder = tempfile::tempdir().unwrap();
+    let told = told(standpipe(folder.path()).args(["test-transformer", &url]));
+    check("test_transformer_good", &told);
+}
+
+#[test]
+fn a_bad_function_is_told_what_it_got_wrong() {
+    let url = format!("http://{}/", functions::serve(functions::bad));
+    let folder = tempfile::tempdir().unwrap();
+    let text = told(standpipe(folder.path()).args(["test-transformer", &url]));
+    check("test_transformer_bad", &text);
+    let samples = "one\ntwo\n".repeat(300);
+    std::fs::write(folder.path().join("samples"), samples).unwrap();
+    let json = ["test-transformer", &url, "--json", "--records", "samples"];
+    let json = told(standpipe(folder.path()).args(json));
+    check("test_transformer_bad_json", &json);
+}
+
+#[test]
+fn test_transformer_says_that_nobody_listens() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let url = format!("http://me:hunter2@127.0.0.1:{port}/?key=hunter2");
+    let told = told(standpipe(Path::new(".")).args(["test-transformer", &url]));
+    assert!(!told.contains("hunter2"), "{told}");
+    check("test_transformer_unreachable", &told);
 }

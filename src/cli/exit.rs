@@ -10,7 +10,7 @@ use crate::config::Problems;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Stopped = 0,
-    /// It ran, and the answer is no: damage found, not everything taken.
+    /// It ran, and the answer is no: damage found, not everything taken, a contract broken.
     No = 1,
     BadCommandLine = 64,
     /// The daemon, or the server, cannot be reached.
@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  done, or stopped as asked
-   1  it ran, and the answer is no (damage found, not everything taken)
+   1  it ran, and the answer is no (damage found, not everything taken, a contract broken)
   64  bad command line
   69  not reachable
   70  a bug in Standpipe

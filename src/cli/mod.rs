@@ -9,6 +9,7 @@ mod exit;
 mod put;
 mod run;
 mod storage;
+mod test_transformer;
 
 use std::path::PathBuf;
 
@@ -37,6 +38,7 @@ enum Command {
     Check(check::Check),
     Put(put::Put),
     Storage(storage::Storage),
+    TestTransformer(Box<test_transformer::TestTransformer>),
 }
 
 /// Where the configuration is.
@@ -89,6 +91,7 @@ pub fn main() -> Exit {
         Command::Check(check) => check.run(&surroundings),
         Command::Put(put) => put.run(&surroundings),
         Command::Storage(storage) => storage.run(),
+        Command::TestTransformer(test) => test.run(&surroundings),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

@@ -26,6 +26,22 @@ def installed(program):
     return path
 
 
+def lambda_program(program):
+    """The path of a program among those that run functions, which have a Python of their own."""
+    path = INSTALLED / "lambda" / "bin" / program
+    if not path.exists():
+        raise Missing(f"{program} of functions: run tests/real/install")
+    return path
+
+
+def lambda_package(file):
+    """The path of a file in that Python's packages."""
+    found = list((INSTALLED / "lambda").glob(f"lib/python*/site-packages/{file}"))
+    if not found:
+        raise Missing(f"{file}: run tests/real/install")
+    return found[0]
+
+
 def system_program(program):
     """The path of a program of the machine, or of one that came as a Python package."""
     path = shutil.which(program) or shutil.which(program, path=str(PYTHON))
@@ -43,3 +59,9 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def is_taken(port):
+    """Whether somebody listens on the port of 127.0.0.1."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,5 @@
+"""Raises, whatever it is shown."""
+
+
+def handler(event, _context):
+    raise KeyError("level")
