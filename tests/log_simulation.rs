@@ -6,13 +6,16 @@
 
 #[path = "sim/disk/mod.rs"]
 mod disk;
+#[path = "support/lives.rs"]
+mod lives;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use disk::{Faults, SimDisk};
+use disk::SimDisk;
+use lives::{Chance, End, from_environment, on_paused_time, relief, trouble, while_joined};
 use standpipe::buffer::{
     self, Cut, Handles, Health, Intake, LogError, Opened, Outlet, ReadError, Settings, Settled,
     Shape, Status, StreamSpec,
@@ -49,9 +52,8 @@ type Record = (usize, u64);
 
 #[derive(Clone)]
 struct World {
-    seed: u64,
+    chance: Chance,
     oracle: Arc<Mutex<Oracle>>,
-    dice: Arc<Mutex<Dice>>,
 }
 
 impl World {
@@ -59,23 +61,9 @@ impl World {
         self.oracle.lock().unwrap()
     }
 
-    fn below(&self, bound: u64) -> u64 {
-        self.dice.lock().unwrap().below(bound)
-    }
-
-    fn happens(&self, per_mille: u64) -> bool {
-        self.dice.lock().unwrap().happens(per_mille)
-    }
-
     #[track_caller]
     fn check(&self, holds: bool, what: impl FnOnce() -> String) {
-        if !holds {
-            panic!("seed {}: {}", self.seed, what());
-        }
-    }
-
-    async fn pause(&self, millis: u64) {
-        sleep(Duration::from_millis(1 + self.below(millis))).await;
+        self.chance.check(holds, what);
     }
 }
 
@@ -93,7 +81,7 @@ fn open(world: &World, disk: &SimDisk, clock: &Clock) -> Option<Opened> {
         readers: BTreeSet::new(),
     };
     let streams: Vec<StreamSpec> = STREAMS.iter().map(spec).collect();
-    let dice = Dice::seeded(world.below(u64::MAX));
+    let dice = Dice::seeded(world.chance.below(u64::MAX));
     let opened = buffer::open(
         disk.door(),
         &settings(),
@@ -110,21 +98,21 @@ async fn produce(world: World, stream: usize, intake: Intake, until: Instant) {
     while Instant::now() < until {
         let mut builder = RecordsBuilder::default();
         let mut put = Vec::new();
-        for _ in 0..=world.below(4) {
+        for _ in 0..=world.chance.below(4) {
             let mut oracle = world.oracle();
             let record = (stream, oracle.next);
             oracle.next += 1;
             oracle.sent.insert(record);
             put.push(record);
             let longest = [60, 600, 6000][stream];
-            builder.push(text(record, world.below(longest) as usize).as_bytes());
+            builder.push(text(record, world.chance.below(longest) as usize).as_bytes());
         }
         match intake.append(builder.build().unwrap()).await {
             Ok(range) => acknowledge(&world, stream, range, &put),
             Err(buffer::AppendError::Closed) => return,
             Err(buffer::AppendError::Full | buffer::AppendError::Failed) => {}
         }
-        world.pause([200, 15, 40][stream]).await;
+        world.chance.pause([200, 15, 40][stream]).await;
     }
 }
 
@@ -170,8 +158,8 @@ async fn consume(
         if end == End::Healed && outlet.waiting().records == 0 {
             return;
         }
-        world.pause([100, 60, 30][stream]).await;
-        let size = ByteSize::bytes([50, 5_000, 40_000][world.below(3) as usize]);
+        world.chance.pause([100, 60, 30][stream]).await;
+        let size = ByteSize::bytes([50, 5_000, 40_000][world.chance.below(3) as usize]);
         let candidate = match outlet.candidate(size).await {
             Ok(Some(candidate)) => candidate,
             Ok(None) => continue,
@@ -193,12 +181,15 @@ async fn consume(
                 Err(LogError::Failed | LogError::Full) if status.health() == Health::Failed => {
                     return;
                 }
-                Err(LogError::Failed | LogError::Full) => world.pause(20).await,
+                Err(LogError::Failed | LogError::Full) => world.chance.pause(20).await,
+                Err(LogError::Stale) => {
+                    panic!("seed {}: {candidate:?} is stale", world.chance.seed)
+                }
             }
         };
         note_cut(&world, stream, &cut);
-        if world.happens(150) {
-            world.pause(300).await;
+        if world.chance.happens(150) {
+            world.chance.pause(300).await;
         }
         deliver(&world, stream, &outlet, &cut, &status).await;
     }
@@ -246,7 +237,7 @@ async fn deliver(world: &World, stream: usize, outlet: &Outlet, cut: &Cut, statu
     let expires = {
         let mut oracle = world.oracle();
         let delivered = oracle.objects.contains_key(&key);
-        let expires = !delivered && (oracle.expiring.contains(&key) || world.happens(50));
+        let expires = !delivered && (oracle.expiring.contains(&key) || world.chance.happens(50));
         if expires {
             oracle.expiring.insert(key);
         }
@@ -266,7 +257,9 @@ async fn deliver(world: &World, stream: usize, outlet: &Outlet, cut: &Cut, statu
             Ok(()) => break,
             Err(LogError::Closed) => return,
             Err(LogError::Failed | LogError::Full) if status.health() == Health::Failed => return,
-            Err(LogError::Failed | LogError::Full) => world.pause(20).await,
+            Err(LogError::Failed | LogError::Full | LogError::Stale) => {
+                world.chance.pause(20).await;
+            }
         }
     }
     world.oracle().settled.insert(key, how);
@@ -304,7 +297,7 @@ async fn damaged(world: &World, outlet: &Outlet, range: SeqRange) {
     let rotten = world.oracle().rotten;
     world.check(rotten, || format!("{range} is damaged, and nothing rotted"));
     if outlet.quarantine(range).await.is_err() {
-        world.pause(50).await;
+        world.chance.pause(50).await;
     }
 }
 
@@ -322,16 +315,6 @@ fn store(world: &World, key: (usize, u64), cut: &Cut, object: Vec<Record>) {
     oracle.objects.insert(key, object);
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Gentle,
-    /// Between any two disk operations, but what was written is still in the page cache.
-    Kill,
-    PowerCut,
-    /// Everything must be delivered first.
-    Healed,
-}
-
 async fn live(world: &World, disk: &SimDisk, clock: &Clock, end: End) {
     let Some(mut opened) = open(world, disk, clock) else {
         world.check(end != End::Healed, || {
@@ -340,7 +323,7 @@ async fn live(world: &World, disk: &SimDisk, clock: &Clock, end: End) {
         return;
     };
     check_totals(world, &opened.status);
-    let until = Instant::now() + Duration::from_millis(100 + world.below(3000));
+    let until = Instant::now() + Duration::from_millis(100 + world.chance.below(3000));
     let mut tasks = JoinSet::new();
     let mut committer = JoinSet::new();
     committer.spawn(opened.committer.run());
@@ -360,7 +343,7 @@ async fn live(world: &World, disk: &SimDisk, clock: &Clock, end: End) {
     match end {
         End::Gentle | End::Healed => while_joined(&mut tasks).await,
         End::Kill | End::PowerCut => {
-            sleep(Duration::from_millis(world.below(2000))).await;
+            sleep(Duration::from_millis(world.chance.below(2000))).await;
             tasks.abort_all();
             while_joined(&mut tasks).await;
             committer.abort_all();
@@ -369,16 +352,6 @@ async fn live(world: &World, disk: &SimDisk, clock: &Clock, end: End) {
     while_joined(&mut committer).await;
     if end == End::Healed {
         check_healed(world, &opened.status);
-    }
-}
-
-async fn while_joined(tasks: &mut JoinSet<()>) {
-    while let Some(joined) = tasks.join_next().await {
-        if let Err(error) = joined
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
     }
 }
 
@@ -462,38 +435,16 @@ async fn run(seed: u64) -> (u64, usize) {
     let mut dice = Dice::seeded(seed);
     let disk = SimDisk::new(dice.fork());
     let world = World {
-        seed,
+        chance: Chance::new(seed, dice),
         oracle: Arc::default(),
-        dice: Arc::new(Mutex::new(dice)),
     };
     let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
-    let rots = world.happens(150);
-    for _ in 0..2 + world.below(5) {
-        if world.happens(400) {
-            disk.set_faults(Faults {
-                sync_fails: [0, 5, 30][world.below(3) as usize],
-                folder_sync_fails: [0, 10, 50][world.below(3) as usize],
-                write_fails: [0, 0, 10][world.below(3) as usize],
-                torn_bit_flips: 0,
-            });
-        }
-        if world.happens(300) {
-            disk.set_capacity((5 + world.below(10)) * 64 * 1024);
-        }
-        let end = [End::Gentle, End::Kill, End::PowerCut, End::PowerCut][world.below(4) as usize];
-        // Opening takes some eighty operations, so that many crashes fall into a recovery.
-        if end == End::PowerCut || end == End::Kill && world.happens(700) {
-            let longest = [40, 120, 400, 2000][world.below(4) as usize];
-            disk.light_fuse(1 + world.below(longest));
-        }
+    let rots = world.chance.happens(150);
+    for _ in 0..2 + world.chance.below(5) {
+        let end = trouble(&world.chance, &disk);
         live(&world, &disk, &clock, end).await;
-        match end {
-            End::PowerCut => disk.power_cut(),
-            End::Gentle | End::Kill | End::Healed => disk.kill(),
-        }
-        disk.set_faults(Faults::default());
-        disk.set_capacity(u64::MAX);
-        if rots && world.happens(500) {
+        relief(&disk, end);
+        if rots && world.chance.happens(500) {
             world.oracle().rotten |= disk.rot("segment-").is_some();
         }
     }
@@ -503,18 +454,7 @@ async fn run(seed: u64) -> (u64, usize) {
 }
 
 fn run_seed(seed: u64) -> (u64, usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(run(seed))
-}
-
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|value| value.parse().expect("a number"))
+    on_paused_time(run(seed))
 }
 
 #[test]

@@ -21,9 +21,6 @@ use crate::model::{Failure, Timestamp};
 /// Numbers of block types are for good. Reserved: 2 metadata of records, 3 a producer's invocation.
 const ANSWERED: u64 = 1;
 
-/// A frame's header, its block's frame and padding.
-const FIXED_BYTES: usize = 160;
-
 /// One frame of answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
@@ -66,12 +63,6 @@ pub enum Outcome {
 }
 
 impl Answers {
-    /// On the disk, about.
-    pub fn length(&self) -> usize {
-        let failed = self.failed.iter().map(|(_, record)| record.cost());
-        FIXED_BYTES + self.slab.len() + 4 * self.ends.len() + failed.sum::<usize>()
-    }
-
     pub fn encode_blocks(&self) -> Vec<u8> {
         let mut body = Writer::default();
         write_span(&mut body, self.of);
@@ -123,16 +114,25 @@ fn read_failed(reader: &mut Reader<'_>) -> Option<(u32, FailedRecord)> {
     Some((index, record))
 }
 
-/// Frames of at most about so many bytes each, or of one record's answer.
-pub fn split(start: Position, answered: Vec<Answered>, bytes_max: usize) -> Vec<Answers> {
+/// Answers to the records from `of.start` on, none of which is behind `of.end`: frames of at most
+/// about so many bytes each, or of one record's answer.
+pub fn split(
+    of: Span,
+    answered: impl IntoIterator<Item = Answered>,
+    bytes_max: usize,
+) -> Vec<Answers> {
     let mut frames = Vec::new();
-    let mut frame = Building::starting_at(start);
+    let mut frame = Building::starting_at(of.start);
     for record in answered {
         if bytes_max < frame.bytes + record.cost() {
             let next = Building::starting_at(frame.end);
             frames.extend(std::mem::replace(&mut frame, next).build());
         }
         frame.add(record);
+    }
+    if frame.end.seq == of.end.seq {
+        // Where damage left a guess in the log's positions, the lane's own end counts.
+        frame.end = of.end;
     }
     frames.extend(frame.build());
     frames
@@ -144,19 +144,11 @@ impl Answered {
         match &self.outcome {
             Outcome::Ok(data) => 4 + data.len(),
             Outcome::Dropped => 0,
-            Outcome::Failed(failure, data) => failed_cost(failure, data),
+            Outcome::Failed(failure, data) => {
+                64 + failure.code.len() + failure.message.len() + data.len()
+            }
         }
     }
-}
-
-impl FailedRecord {
-    fn cost(&self) -> usize {
-        failed_cost(&self.failure, &self.data)
-    }
-}
-
-fn failed_cost(failure: &Failure, data: &Bytes) -> usize {
-    64 + failure.code.len() + failure.message.len() + data.len()
 }
 
 struct Building {
@@ -244,7 +236,9 @@ mod tests {
 
     #[track_caller]
     fn check(letters: &str, bytes_max: usize, expected: Expect) {
-        let frames = split(Position::ZERO.plus(100, 1000), answered(letters), bytes_max);
+        let start = Position::ZERO.plus(100, 1000);
+        let of = Span::between(start, start.plus(1000, 10_000)).unwrap();
+        let frames = split(of, answered(letters), bytes_max);
         let lines = frames.iter().map(|frame| {
             let blocks = frame.encode_blocks();
             assert_eq!(Answers::decode_of(&blocks), Some(frame.of));
@@ -294,6 +288,16 @@ mod tests {
                 100..101 (10 bytes) at 0: ends [0], failed [0]
                 101..102 (10 bytes) at 1: ends [3], failed []"#]],
         );
+    }
+
+    #[test]
+    fn the_last_frame_ends_where_the_lane_says() {
+        // Damage before them left a guess: 35 bytes, where the three records have 30.
+        let start = Position::ZERO.plus(100, 1000);
+        let of = Span::between(start, start.plus(3, 35)).unwrap();
+        let ends = |letters| split(of, answered(letters), 1_000)[0].of.end;
+        assert_eq!(ends("ooo"), start.plus(3, 35));
+        assert_eq!(ends("oo"), start.plus(2, 20));
     }
 
     proptest! {

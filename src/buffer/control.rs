@@ -3,10 +3,10 @@
 //! A settlement repeats spans and counts, so it stands by itself when its cut is damaged.
 
 use super::ledger::{Position, Span};
-use super::verdicts::Verdicts;
+use super::verdicts::{PartVerdict, Verdict, Verdicts};
 use super::wire::{Reader, Writer};
 use super::{CutId, Settled};
-use crate::model::{LogTime, Seq, Timestamp};
+use crate::model::{LogTime, Seq, Timestamp, limits};
 
 /// A batch that is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,32 @@ impl OpenCut {
             plan: reader.bytes()?.to_vec(),
             shape: Shape::Whole,
         })
+    }
+
+    /// What became of a part of it.
+    pub fn judge(&mut self, given: &PartVerdict) {
+        let Shape::InParts(verdicts) = &mut self.shape else {
+            return;
+        };
+        let spans = self.spans.iter();
+        for part in spans.filter_map(|span| span.range().shared(given.part)) {
+            verdicts.add(part, given.verdict.clone());
+        }
+    }
+
+    /// Whether snapshots have room for its verdicts, the last of which is this one: only so many, but the
+    /// one on all that is left may lie between all others. What was delivered cannot be undone.
+    pub fn has_bounded_verdicts(&self, last: &Verdict) -> bool {
+        let Shape::InParts(verdicts) = &self.shape else {
+            return true;
+        };
+        let mut spans = self.spans.iter();
+        let is_done = spans.all(|span| verdicts.left(span.range()).is_empty());
+        let most = match last {
+            Verdict::Delivered => 2 * limits::VERDICTS_PER_CUT_MAX,
+            Verdict::Failed(_) => limits::VERDICTS_PER_CUT_MAX,
+        };
+        is_done || verdicts.iter().len() <= most
     }
 
     pub fn encode(&self) -> Vec<u8> {

@@ -80,10 +80,10 @@ impl Entry {
         }
     }
 
-    pub fn answers(stream: u32, answers: &Answers, answer: Answer) -> Entry {
+    pub fn answers(of: Span, draft: Draft, answer: Answer) -> Entry {
         Entry {
-            draft: Draft::answers(stream, answers),
-            effect: Effect::Answers(answers.of),
+            draft,
+            effect: Effect::Answers(of),
             logged: None,
             answer,
         }

@@ -269,7 +269,7 @@ impl Draft {
         }
     }
 
-    /// One frame of answers to the records `of`.
+    /// One frame of answers; as `records`.
     pub fn answers(stream: u32, answers: &Answers) -> Draft {
         let (blocks, ends) = (answers.encode_blocks(), ends_bytes(&answers.ends));
         Draft {

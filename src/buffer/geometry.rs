@@ -54,10 +54,16 @@ impl Geometry {
         self.segment_bytes as usize / 16
     }
 
+    /// What a batch that is delivered in parts may take of that.
+    pub fn verdicts_bytes_max(&self) -> usize {
+        limits::VERDICTS_PER_CUT_BYTES_MAX.min(self.plans_bytes_max() / 4)
+    }
+
     /// Streams whose tables fit a snapshot.
     pub fn streams_max(&self) -> usize {
-        // What a stream takes for itself, and for its part in each segment, when written out.
-        let stream_bytes = 256 + 48 * self.segments_max().min(2 * limits::SEGMENTS_MAX) as usize;
+        // What a stream takes for itself, and for each of its lanes in each segment, when written out.
+        let stream_bytes =
+            256 + 2 * 48 * self.segments_max().min(2 * limits::SEGMENTS_MAX) as usize;
         (self.segment_bytes as usize / 8 / stream_bytes).max(1)
     }
 }

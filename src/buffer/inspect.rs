@@ -10,7 +10,7 @@ use super::scan::{Depth, Found, Stretch, Window, scan};
 use super::segment::segment_name;
 use super::state::{Sealed, State};
 use super::{Cut, OpenError, StreamFacts, Totals};
-use crate::model::{DirectoryId, SeqRange, StreamName};
+use crate::model::{DirectoryId, ReaderKind, SeqRange, StreamName};
 use crate::outside::disk::Disk;
 
 /// What the log holds.
@@ -34,7 +34,16 @@ pub struct Log {
 pub struct Stream {
     pub facts: StreamFacts,
     pub totals: Totals,
-    pub open_cuts: Vec<Cut>,
+    /// What each reader is not done with; a backup only where there is one.
+    pub waiting: Vec<(ReaderKind, Waiting)>,
+    pub open_cuts: Vec<(ReaderKind, Cut)>,
+}
+
+/// What is not at rest, cut or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub records: u64,
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,21 +92,41 @@ pub fn contents(disk: &dyn Disk, directory: &Path) -> Result<Contents, OpenError
         name: segment_name(*id),
         bytes: u64::from(sealed.end),
     };
-    let stream = |stream: &super::state::Stream| Stream {
-        facts: stream.facts.clone(),
-        totals: stream.totals(),
-        open_cuts: stream.open_cuts().map(Cut::from).collect(),
-    };
     let log = Log {
         directory: state.directory,
         lives: state.life,
-        streams: state.streams.values().map(stream).collect(),
+        streams: state.streams.values().map(Stream::from).collect(),
         segments: state.segments.iter().map(segment).collect(),
     };
     Ok(Contents {
         log: Some(log),
         free_segments: free,
     })
+}
+
+impl From<&super::stream::Stream> for Stream {
+    fn from(stream: &super::stream::Stream) -> Stream {
+        let readers = ReaderKind::ALL.into_iter();
+        let readers = readers.filter(|kind| stream.reader(*kind).is_some());
+        let waiting = readers.map(|kind| {
+            let live = stream.live(kind);
+            let waiting = Waiting {
+                records: live.iter().map(|span| span.records()).sum(),
+                bytes: live.iter().map(|span| span.bytes()).sum(),
+            };
+            (kind, waiting)
+        });
+        let cuts = ReaderKind::ALL.into_iter().flat_map(|kind| {
+            let cuts = stream.cuts(kind);
+            cuts.map(move |cut| (kind, Cut::from(cut)))
+        });
+        Stream {
+            facts: stream.facts.clone(),
+            totals: stream.totals(),
+            waiting: waiting.collect(),
+            open_cuts: cuts.collect(),
+        }
+    }
 }
 
 /// Reads every frame of every live segment, and checks its checksums.

@@ -59,6 +59,12 @@ impl LaneState {
         taken.gaps(lane)
     }
 
+    /// What not everybody is done with. For each reader ascending.
+    pub fn alive(&self) -> Vec<Span> {
+        let readers = std::iter::once(&self.main).chain(&self.backup);
+        readers.flat_map(|reader| self.live(reader)).collect()
+    }
+
     /// Everybody is done with these records.
     pub fn is_at_rest(&self, span: Span) -> bool {
         let range = span.range();

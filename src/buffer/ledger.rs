@@ -49,9 +49,23 @@ impl Span {
         self.end.seq.get() - self.start.seq.get()
     }
 
+    /// By records: damage may leave a guess where their bytes stand.
+    pub fn contains(self, other: Span) -> bool {
+        self.start.seq <= other.start.seq && other.end.seq <= self.end.seq
+    }
+
     /// Damage may leave a guess on either side, so this is never below zero.
     pub fn bytes(self) -> u64 {
         self.end.byte.saturating_sub(self.start.byte)
+    }
+
+    /// Its first records, at most so many; where they end is a guess in proportion. `None` for none.
+    pub fn first(self, records: u64) -> Option<Span> {
+        if self.records() <= records {
+            return Some(self);
+        }
+        let share = u128::from(self.bytes()) * u128::from(records) / u128::from(self.records());
+        Span::between(self.start, self.start.plus(records, share as u64))
     }
 }
 
@@ -161,6 +175,15 @@ mod tests {
             expect!["3..15 / gaps 0..3 15..20"],
         );
         check(&[(0, 30)], expect!["0..30 / gaps "]);
+    }
+
+    #[test]
+    fn the_first_records_of_a_span_end_in_proportion() {
+        let first = |records| span(10, 20).first(records);
+        assert_eq!(first(0), None);
+        assert_eq!(first(4), Some(span(10, 14)));
+        assert_eq!(first(10), Some(span(10, 20)));
+        assert_eq!(first(11), Some(span(10, 20)));
     }
 
     proptest! {

@@ -43,12 +43,13 @@
 //!
 //! # In memory
 //!
-//! `Intake` and `Outlet` put requests on a bounded `queue`. The `committer` takes what waits, and the
-//! `writer` lays it out, writes, syncs, and only then applies it to the `state` that readers see (B2)
+//! `Intake` and `Outlet` put requests on a bounded `queue`. The `committer` takes what waits, decides
+//! what of it is taken (`admission`), and the `writer` lays it out, writes, syncs, and only then applies it to the `state` that readers see (B2)
 //! and answers (B1). Where single frames lie is known of the newest segment and of those being read
 //! (`index`); everything else is a few numbers for each stream and segment. `recovery` says how a new
 //! life begins.
 
+mod admission;
 mod answers;
 mod committer;
 mod control;
@@ -75,6 +76,7 @@ mod shared;
 mod snapshot;
 mod state;
 mod status;
+mod stream;
 mod verdicts;
 mod wire;
 mod writer;
@@ -140,7 +142,9 @@ pub struct Handles {
     pub intake: Intake,
     /// What arrived: to be delivered, or to be answered by a transformer.
     pub outlet: Outlet,
-    /// What a transformer answered.
+    /// What a transformer answered. Always there: yesterday's answers are delivered today, whatever the
+    /// stream has now.
     pub answers: Outlet,
+    /// What arrived since the stream got a source record backup.
     pub backup: Option<Outlet>,
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::answers::{self, Answered};
+use super::answers::{self, Answered, Answers};
 use super::control::{OpenCut, Shape};
+use super::frame::Draft;
 use super::ledger::{Position, Span};
 use super::queue::{
     AnswerArrivals, Door, GiveVerdict, NewCut, Quarantine, Refused, Request, Settle,
@@ -103,9 +104,12 @@ pub enum LogError {
     /// Whether it is on disk is known only after a restart: try the very same again.
     #[error("the log could not be written")]
     Failed,
-    /// B7: there is no room for answers until deliveries have made some.
+    /// B7: there is no room, for answers or for one more open cut, until deliveries have made some.
     #[error("the log is full")]
     Full,
+    /// It does not follow from what the log holds by now: look again. Trying the same is in vain.
+    #[error("the log has moved on")]
+    Stale,
     #[error("the buffer is closed")]
     Closed,
 }
@@ -189,14 +193,14 @@ impl Outlet {
     }
 
     /// Durable when it returns, as are the next ones. After `Failed` the cut may be on disk all the
-    /// same: the same candidate and plan are tried until known.
+    /// same: the same candidate and plan are tried until known, or `Stale`.
     pub async fn cut(
         &self,
         candidate: &Candidate,
         plan: Vec<u8>,
         shape: Shape,
     ) -> Result<Cut, LogError> {
-        let span = self.span(candidate).ok_or(LogError::Failed)?;
+        let span = self.span(candidate).ok_or(LogError::Stale)?;
         let (answer, answered) = oneshot::channel();
         let cut = NewCut {
             reader: self.reader.id,
@@ -221,59 +225,76 @@ impl Outlet {
         Span::between(waiting.start, end)
     }
 
-    /// What became of a part of a cut that is delivered in parts; the first verdict stays. A reason
-    /// too long to be kept beside the others is cut short.
+    /// What became of a part of a cut that is delivered in parts, as far as its records have no verdict
+    /// yet. Once the verdicts `are_full`, the next failure must be told of all that is left, or it is
+    /// `Stale`. A reason too long to be kept beside the others is cut short.
     pub async fn verdict(
         &self,
         cut: CutId,
         part: SeqRange,
         verdict: Verdict,
     ) -> Result<(), LogError> {
-        let verdict = PartVerdict {
-            cut,
-            part,
-            verdict: self.shortened(cut, verdict),
-        };
         let (answer, answered) = oneshot::channel();
         let give = GiveVerdict {
             reader: self.reader.id,
-            verdict,
+            verdict: PartVerdict { cut, part, verdict },
             answer,
         };
         self.ask(Request::Verdict(give))?;
         answered.await.unwrap_or(Err(LogError::Closed))
     }
 
-    fn shortened(&self, cut: CutId, verdict: Verdict) -> Verdict {
-        let Verdict::Failed(mut failure) = verdict else {
-            return verdict;
-        };
-        let open = self.open_cuts().into_iter().find(|open| open.id == cut);
-        if let Some(Shape::InParts(verdicts)) = open.map(|open| open.shape) {
-            let left = verdicts.message_bytes_left();
-            let end = failure.message.floor_char_boundary(left);
-            failure.message.truncate(end);
-        }
-        Verdict::Failed(failure)
-    }
-
-    /// A transformer's answers to all of `of`, in order: the arrivals are at rest, and their answers
-    /// wait in a lane of their own. Those before must be answered.
+    /// A transformer's answers to all of `of`, one for each record and in order: the arrivals are at
+    /// rest, and their answers wait in a lane of their own. `Stale` while an arrival before them has no
+    /// answer. After `Failed` or `Full` the very same are given again, for only a part of them may have
+    /// entered the log; what has an answer keeps it (D1).
     pub async fn answer(&self, of: SeqRange, answered: Vec<Answered>) -> Result<(), LogError> {
-        let uncut = self.reader.uncut(Position::ZERO);
-        let next = uncut.first().filter(|span| span.start.seq == of.start());
-        let next = next.filter(|_| of.count() == answered.len() as u64);
-        let start = next.ok_or(LogError::Failed)?.start;
-        let bytes_max = self.reader.shared.geometry.payload_bytes_max();
-        let answers = answers::split(start, answered, bytes_max);
+        let given = answered.len() as u64;
+        assert_eq!(of.count(), given, "D1: each record has exactly one answer");
+        let answers = self.unanswered(of, answered)?;
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let stream = self.reader.id.stream;
+        let frames = answers.iter();
+        let frames = frames.map(|answers| (answers.of, Draft::answers(stream, answers)));
         let (answer, done) = oneshot::channel();
         let request = AnswerArrivals {
-            stream: self.reader.id.stream,
-            answers,
+            stream,
+            frames: frames.collect(),
             answer,
         };
         self.ask(Request::Answer(request))?;
         done.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    /// The answers to what of `of` has none yet and is not quarantined, as frames.
+    fn unanswered(&self, of: SeqRange, answered: Vec<Answered>) -> Result<Vec<Answers>, LogError> {
+        let uncut = self.reader.uncut(Position::ZERO);
+        if uncut
+            .first()
+            .is_some_and(|next| next.start.seq < of.start())
+        {
+            return Err(LogError::Stale);
+        }
+        let bytes_max = self.reader.shared.geometry.payload_bytes_max();
+        let mut answered = answered.into_iter();
+        let mut at = of.start();
+        let mut frames = Vec::new();
+        for span in uncut {
+            let Some(range) = span.range().shared(of) else {
+                break;
+            };
+            let skipped = range.start().get() - at.get();
+            let given = answered.by_ref().skip(skipped as usize);
+            frames.extend(answers::split(
+                span,
+                given.take(range.count() as usize),
+                bytes_max,
+            ));
+            at = range.end();
+        }
+        Ok(frames)
     }
 
     /// Brings a cut's records to rest. A cut that is at rest already stays so.
@@ -289,7 +310,8 @@ impl Outlet {
         answered.await.unwrap_or(Err(LogError::Closed))
     }
 
-    /// B5: copies the damaged stretch to `quarantine/` and brings its records to rest.
+    /// B5: copies the damaged stretch to `quarantine/` and brings its records to rest, for this reader:
+    /// another one may have read them before.
     pub async fn quarantine(&self, range: SeqRange) -> Result<(), LogError> {
         let reader = self.reader.clone();
         let shared = &self.reader.shared;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::answers::Answers;
 use super::control::Shape;
 use super::frame::Draft;
 use super::ledger::Span;
@@ -33,8 +32,8 @@ pub struct Append {
 /// A transformer's answers to the next arrivals that have none.
 pub struct AnswerArrivals {
     pub stream: u32,
-    /// Usually one frame; together they answer a dense stretch.
-    pub answers: Vec<Answers>,
+    /// Usually one frame: what it answers, and itself.
+    pub frames: Vec<(Span, Draft)>,
     pub answer: oneshot::Sender<Result<(), LogError>>,
 }
 
@@ -75,9 +74,15 @@ impl Append {
 }
 
 impl AnswerArrivals {
-    /// On the disk, about.
+    /// On the disk, without padding.
     pub fn length(&self) -> usize {
-        self.answers.iter().map(Answers::length).sum()
+        self.frames.iter().map(|(_, draft)| draft.length()).sum()
+    }
+
+    /// What it answers; `None` where it answers nothing.
+    pub fn of(&self) -> Option<Span> {
+        let ((first, _), (last, _)) = (self.frames.first()?, self.frames.last()?);
+        Span::between(first.start, last.end)
     }
 }
 

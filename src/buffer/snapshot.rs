@@ -12,7 +12,8 @@ use super::control::{
 use super::lane::{LaneState, Part, ReaderState};
 use super::ledger::Span;
 use super::reader::{Lane, LaneId};
-use super::state::{Rest, Sealed, State, Stream};
+use super::state::{Sealed, State};
+use super::stream::{Rest, Stream};
 use super::verdicts::Verdicts;
 use super::wire::{Reader, Writer};
 use super::{CutId, StreamFacts};

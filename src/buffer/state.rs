@@ -5,15 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::control::{OpenCut, Settlement, Shape};
+use super::Settled;
+use super::control::{OpenCut, Settlement};
 use super::frame::Header;
 use super::lane::{LaneState, Part, ReaderState};
 use super::ledger::Span;
 use super::reader::{Lane, LaneId, ReaderId};
+use super::stream::Stream;
 use super::verdicts::PartVerdict;
-use super::{CutId, Settled, StreamFacts, Totals};
-use crate::model::ReaderKind;
-use crate::model::{DirectoryId, LogTime};
+use crate::model::{DirectoryId, LogTime, ReaderKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -38,133 +38,9 @@ pub struct Sealed {
     pub end: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
-    pub facts: StreamFacts,
-    pub fingerprint: u64,
-    pub rest: Rest,
-    pub arrivals: LaneState,
-    pub answers: LaneState,
-}
-
-/// How many records came to rest where (C1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rest {
-    pub delivered: u64,
-    pub failed: u64,
-    pub dropped: u64,
-    pub expired: u64,
-    pub quarantined: u64,
-}
-
 /// An answers frame does not follow what was answered before it: that is damage.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OutOfOrder;
-
-impl Stream {
-    pub fn new(facts: StreamFacts, fingerprint: u64) -> Stream {
-        Stream {
-            facts,
-            fingerprint,
-            rest: Rest::default(),
-            arrivals: LaneState::default(),
-            answers: LaneState::default(),
-        }
-    }
-
-    pub fn lane(&self, lane: Lane) -> &LaneState {
-        match lane {
-            Lane::Arrivals => &self.arrivals,
-            Lane::Answers => &self.answers,
-        }
-    }
-
-    pub fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
-        match lane {
-            Lane::Arrivals => &mut self.arrivals,
-            Lane::Answers => &mut self.answers,
-        }
-    }
-
-    /// `None` where there is no such reader.
-    pub fn reader(&self, kind: ReaderKind) -> Option<&ReaderState> {
-        match kind {
-            ReaderKind::Arrivals => Some(&self.arrivals.main),
-            ReaderKind::Answers => Some(&self.answers.main),
-            ReaderKind::Backup => self.arrivals.backup.as_ref(),
-        }
-    }
-
-    fn reader_mut(&mut self, kind: ReaderKind) -> Option<&mut ReaderState> {
-        match kind {
-            ReaderKind::Arrivals => Some(&mut self.arrivals.main),
-            ReaderKind::Answers => Some(&mut self.answers.main),
-            ReaderKind::Backup => self.arrivals.backup.as_mut(),
-        }
-    }
-
-    /// What a reader is not done with, ascending.
-    pub fn live(&self, kind: ReaderKind) -> Vec<Span> {
-        let lane = self.lane(kind.lane());
-        let reader = self.reader(kind);
-        reader.map(|reader| lane.live(reader)).unwrap_or_default()
-    }
-
-    /// What a reader has neither cut nor is done with, ascending.
-    pub fn uncut(&self, kind: ReaderKind) -> Vec<Span> {
-        let lane = self.lane(kind.lane());
-        let reader = self.reader(kind);
-        reader.map(|reader| lane.uncut(reader)).unwrap_or_default()
-    }
-
-    pub fn cuts(&self, kind: ReaderKind) -> impl Iterator<Item = &OpenCut> {
-        let reader = self.reader(kind).into_iter();
-        reader.flat_map(|reader| reader.cuts.values())
-    }
-
-    /// Of all readers.
-    pub fn open_cuts(&self) -> impl Iterator<Item = &OpenCut> {
-        ReaderKind::ALL.into_iter().flat_map(|kind| self.cuts(kind))
-    }
-
-    pub fn open_cut_mut(&mut self, id: CutId) -> Option<&mut OpenCut> {
-        let lanes = [&mut self.arrivals, &mut self.answers];
-        let mut readers = lanes
-            .into_iter()
-            .flat_map(|lane| std::iter::once(&mut lane.main).chain(&mut lane.backup));
-        readers.find_map(|reader| reader.cuts.get_mut(&id))
-    }
-
-    /// C1 holds by construction: the tail of the arrivals counts what was accepted, and what a ledger
-    /// has is counted where it was brought to rest. An answered record is done with as an arrival,
-    /// and buffered as an entry of the answers, unless it was dropped.
-    pub fn totals(&self) -> Totals {
-        let Rest {
-            delivered,
-            failed,
-            dropped,
-            expired,
-            quarantined,
-        } = self.rest;
-        let lanes = [&self.arrivals, &self.answers];
-        let records = |lane: &&LaneState| {
-            let done = lane.main.done.records();
-            lane.tail.seq.get().saturating_sub(done)
-        };
-        let bytes = |lane: &&LaneState| lane.tail.byte.saturating_sub(lane.main.done.bytes());
-        Totals {
-            accepted: self.arrivals.tail.seq.get(),
-            accepted_bytes: self.arrivals.tail.byte,
-            delivered,
-            failed,
-            dropped,
-            expired,
-            quarantined,
-            buffered: lanes.iter().map(records).sum(),
-            buffered_bytes: lanes.iter().map(bytes).sum(),
-        }
-    }
-}
 
 impl State {
     pub fn new(directory: DirectoryId) -> State {
@@ -228,30 +104,23 @@ impl State {
         let Some(stream) = self.streams.get_mut(&header.stream) else {
             return Ok(None);
         };
-        let next = stream.uncut(ReaderKind::Arrivals).first().copied();
-        let follows = next.is_some_and(|next| {
-            next.start.seq <= of.start.seq && of.end.seq <= stream.arrivals.tail.seq
-        });
-        if !follows || header.first.seq < stream.answers.tail.seq {
+        let unanswered = stream.uncut(ReaderKind::Arrivals);
+        let next = unanswered
+            .first()
+            .map_or(stream.arrivals.tail, |span| span.start);
+        if of.start.seq < next.seq || header.first.seq < stream.answers.tail.seq {
             return Err(OutOfOrder);
         }
         let hole = Span::between(stream.answers.tail, header.first);
-        // Damage took the frames in between. What they answered is found from their entries: those
-        // are lost, and the rest was dropped.
-        let skipped = next.and_then(|next| Span::between(next.start, of.start));
-        let lost = hole.map_or(0, Span::records);
-        let mut dropped = 0;
-        if let Some(skipped) = skipped {
-            let fresh = stream.arrivals.main.finish(&[skipped]);
-            dropped += fresh.saturating_sub(lost);
-        }
-        let fresh = stream.arrivals.main.finish(&[of]);
-        dropped += fresh.saturating_sub(u64::from(header.count));
-        stream.rest.dropped += dropped;
-        self.drop_dead_parts(LaneId {
-            stream: header.stream,
-            lane: Lane::Arrivals,
-        });
+        stream.reach(Lane::Arrivals, of.end);
+        // Damage took the frames in between: what they answered without an entry was dropped.
+        stream.reach(Lane::Answers, header.first);
+        let before = unanswered.iter();
+        let before = before.filter_map(|span| Span::between(span.start, span.end.min(of.start)));
+        let dropped = stream.arrivals.main.finish(&before.collect::<Vec<_>>());
+        let answered = stream.arrivals.main.finish(&[of]);
+        stream.rest.dropped += dropped + answered.saturating_sub(u64::from(header.count));
+        self.drop_dead_parts(header.stream);
         self.add_records(header);
         Ok(hole)
     }
@@ -261,9 +130,8 @@ impl State {
         let Some(stream) = self.streams.get_mut(&reader.stream) else {
             return;
         };
-        let lane = stream.lane_mut(reader.kind.lane());
         for span in &cut.spans {
-            lane.tail = lane.tail.max(span.end);
+            stream.reach(reader.kind.lane(), span.end);
         }
         if let Some(reader) = stream.reader_mut(reader.kind) {
             reader.cuts.insert(cut.id, cut);
@@ -274,13 +142,8 @@ impl State {
     pub fn add_verdict(&mut self, reader: ReaderId, verdict: &PartVerdict) {
         let stream = self.streams.get_mut(&reader.stream);
         let reader = stream.and_then(|stream| stream.reader_mut(reader.kind));
-        let cut = reader.and_then(|reader| reader.cuts.get_mut(&verdict.cut));
-        if let Some(OpenCut {
-            shape: Shape::InParts(verdicts),
-            ..
-        }) = cut
-        {
-            verdicts.add(verdict.part, verdict.verdict.clone());
+        if let Some(cut) = reader.and_then(|reader| reader.cuts.get_mut(&verdict.cut)) {
+            cut.judge(verdict);
         }
     }
 
@@ -290,16 +153,10 @@ impl State {
         let Some(stream) = self.streams.get_mut(&reader.stream) else {
             return;
         };
-        let lane = stream.lane_mut(reader.kind.lane());
-        for span in &settlement.spans {
-            // After damage a lane's tail is the highest number that any frame mentions.
-            lane.tail = lane.tail.max(span.end);
+        let fresh = stream.finish(reader.kind, &settlement.spans);
+        if let Some(known) = stream.reader_mut(reader.kind) {
+            known.cuts.remove(&settlement.cut);
         }
-        let Some(known) = stream.reader_mut(reader.kind) else {
-            return;
-        };
-        known.cuts.remove(&settlement.cut);
-        let fresh = known.finish(&settlement.spans);
         match (reader.kind, settlement.how) {
             // A copy is not where a record rests.
             (ReaderKind::Backup, _) => {}
@@ -310,24 +167,32 @@ impl State {
             }
             (_, Settled::Expired) => stream.rest.expired += fresh,
         }
-        self.drop_dead_parts(reader.lane());
+        self.drop_dead_parts(reader.stream);
     }
 
-    /// Brings what cannot be read to rest, for every reader of the lane.
-    pub fn quarantine(&mut self, lane: LaneId, spans: &[Span]) {
-        let Some(stream) = self.streams.get_mut(&lane.stream) else {
+    /// Brings what a reader cannot read to rest for it; another one may have read it before.
+    pub fn quarantine(&mut self, reader: ReaderId, spans: &[Span]) {
+        let Some(stream) = self.streams.get_mut(&reader.stream) else {
             return;
         };
-        let state = stream.lane_mut(lane.lane);
-        for span in spans {
-            state.tail = state.tail.max(span.end);
+        let fresh = stream.finish(reader.kind, spans);
+        match reader.kind {
+            // A copy is not where a record rests.
+            ReaderKind::Backup => {}
+            ReaderKind::Arrivals | ReaderKind::Answers => stream.rest.quarantined += fresh,
         }
-        let fresh = state.main.finish(spans);
-        if let Some(backup) = &mut state.backup {
-            backup.finish(spans);
+        self.drop_dead_parts(reader.stream);
+    }
+
+    /// Brings what lies nowhere to rest, for every reader of the lane.
+    pub fn lose(&mut self, lane: LaneId, span: Span) {
+        let LaneId { stream, lane } = lane;
+        for kind in ReaderKind::ALL
+            .into_iter()
+            .filter(|kind| kind.lane() == lane)
+        {
+            self.quarantine(ReaderId { stream, kind }, &[span]);
         }
-        stream.rest.quarantined += fresh;
-        self.drop_dead_parts(lane);
     }
 
     pub fn insert_part(&mut self, lane: LaneId, segment: u64, part: Part) {
@@ -361,30 +226,28 @@ impl State {
             (Some(_), false) => lane.backup = None,
             (None, false) | (Some(_), true) => {}
         }
-        self.drop_dead_parts(LaneId {
-            stream,
-            lane: Lane::Arrivals,
-        });
+        self.drop_dead_parts(stream);
     }
 
-    fn drop_dead_parts(&mut self, lane: LaneId) {
-        let Some(stream) = self.streams.get_mut(&lane.stream) else {
+    fn drop_dead_parts(&mut self, stream: u32) {
+        let Some(stream) = self.streams.get_mut(&stream) else {
             return;
         };
-        let state = stream.lane_mut(lane.lane);
-        let mut parts = std::mem::take(&mut state.parts);
         let live_parts = &mut self.live_parts;
-        parts.retain(|segment, part| {
-            let dead = state.is_at_rest(part.span);
-            if dead && let Some(count) = live_parts.get_mut(segment) {
-                *count -= 1;
-                if *count == 0 {
-                    live_parts.remove(segment);
+        for lane in [&mut stream.arrivals, &mut stream.answers] {
+            let mut parts = std::mem::take(&mut lane.parts);
+            parts.retain(|segment, part| {
+                let dead = lane.is_at_rest(part.span);
+                if dead && let Some(count) = live_parts.get_mut(segment) {
+                    *count -= 1;
+                    if *count == 0 {
+                        live_parts.remove(segment);
+                    }
                 }
-            }
-            !dead
-        });
-        state.parts = parts;
+                !dead
+            });
+            lane.parts = parts;
+        }
     }
 }
 

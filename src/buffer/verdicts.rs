@@ -31,11 +31,42 @@ const DELIVERED: u64 = 1;
 const FAILED: u64 = 2;
 
 impl Verdicts {
-    /// The first verdict on a record stays.
+    /// On those records of the part that have none: the first verdict on a record stays. A reason is
+    /// cut to what the others left of the budget.
     pub fn add(&mut self, part: SeqRange, verdict: Verdict) {
-        if self.0.iter().any(|(known, _)| known.shared(part).is_some()) {
-            return;
+        let left = self.left(part);
+        let verdict = self.shortened(verdict, left.len());
+        for part in left {
+            self.insert(part, verdict.clone());
         }
+    }
+
+    /// What of `part` has no verdict, ascending.
+    pub fn left(&self, part: SeqRange) -> Vec<SeqRange> {
+        let mut left = Vec::new();
+        let mut at = part.start();
+        for (known, _) in &self.0 {
+            if known.shared(part).is_some() {
+                left.extend(SeqRange::between(at, known.start()));
+                at = known.end();
+            }
+        }
+        left.extend(SeqRange::between(at, part.end()));
+        left
+    }
+
+    /// As a verdict that is kept so many times.
+    fn shortened(&self, verdict: Verdict, times: usize) -> Verdict {
+        let Verdict::Failed(mut failure) = verdict else {
+            return verdict;
+        };
+        let bytes = self.message_bytes_left() / times.max(1);
+        let end = failure.message.floor_char_boundary(bytes);
+        failure.message.truncate(end);
+        Verdict::Failed(failure)
+    }
+
+    fn insert(&mut self, part: SeqRange, verdict: Verdict) {
         let at = self
             .0
             .partition_point(|(known, _)| known.start() < part.start());
@@ -61,14 +92,15 @@ impl Verdicts {
         self.0.iter()
     }
 
+    /// `None` where records of the part have none, or not the same.
     pub fn of(&self, part: SeqRange) -> Option<&Verdict> {
         let covering = |known: SeqRange| known.start() <= part.start() && part.end() <= known.end();
         let found = self.0.iter().find(|(known, _)| covering(*known));
         found.map(|(_, verdict)| verdict)
     }
 
-    /// How long another message may be.
-    pub fn message_bytes_left(&self) -> usize {
+    /// How long all messages to come may be.
+    fn message_bytes_left(&self) -> usize {
         let messages = self.0.iter().map(|(_, verdict)| match verdict {
             Verdict::Delivered => 0,
             Verdict::Failed(failure) => failure.message.len(),
@@ -76,7 +108,7 @@ impl Verdicts {
         limits::VERDICT_MESSAGES_PER_CUT_BYTES_MAX.saturating_sub(messages.sum())
     }
 
-    /// Whether one more verdict would be one too many.
+    /// The next failure must be told of all that is left.
     pub fn are_full(&self) -> bool {
         limits::VERDICTS_PER_CUT_MAX <= self.0.len()
     }
@@ -230,6 +262,70 @@ mod tests {
             &[(0, 5, failed("A")), (0, 5, Verdict::Delivered)],
             expect!["0..5 A"],
         );
+        check(
+            &[(2, 5, failed("A")), (0, 9, Verdict::Delivered)],
+            expect!["0..2 delivered, 2..5 A, 5..9 delivered"],
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_a_part_has_no_verdict() {
+        let mut verdicts = Verdicts::default();
+        let left = |verdicts: &Verdicts, start, end| {
+            let left = verdicts.left(range(start, end));
+            let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+            left.join(" ")
+        };
+        assert_eq!(left(&verdicts, 3, 9), "3..9");
+        verdicts.add(range(2, 4), Verdict::Delivered);
+        verdicts.add(range(5, 6), failed("A"));
+        verdicts.add(range(8, 12), Verdict::Delivered);
+        assert_eq!(left(&verdicts, 0, 15), "0..2 4..5 6..8 12..15");
+        assert_eq!(left(&verdicts, 3, 9), "4..5 6..8");
+        assert_eq!(left(&verdicts, 2, 4), "");
+        assert_eq!(left(&verdicts, 9, 11), "");
+    }
+
+    #[test]
+    fn reasons_share_a_budget_and_later_ones_are_cut_between_characters() {
+        let most = limits::VERDICT_MESSAGES_PER_CUT_BYTES_MAX;
+        let long = |message: String| {
+            Verdict::Failed(Failure {
+                code: "A".to_owned(),
+                message,
+                attempts: 1,
+                ended: Timestamp::default(),
+            })
+        };
+        let lengths = |given: &[(u64, u64, Verdict)]| -> Vec<usize> {
+            let mut verdicts = Verdicts::default();
+            for (start, end, verdict) in given {
+                verdicts.add(range(*start, *end), verdict.clone());
+            }
+            let length = |(_, verdict): &(SeqRange, Verdict)| match verdict {
+                Verdict::Delivered => 0,
+                Verdict::Failed(failure) => failure.message.len(),
+            };
+            verdicts.iter().map(length).collect()
+        };
+        let message = |bytes| long("x".repeat(bytes));
+        assert_eq!(lengths(&[(0, 1, message(most))]), [most]);
+        assert_eq!(lengths(&[(0, 1, message(most + 1))]), [most]);
+        let full = [(0, 1, message(most - 3)), (2, 3, long("éé".to_owned()))];
+        assert_eq!(lengths(&full), [most - 3, 2]);
+        // One that is kept twice, around another, is paid for twice.
+        let around = [(1, 2, Verdict::Delivered), (0, 3, message(most))];
+        assert_eq!(lengths(&around), [most / 2, 0, most / 2]);
+    }
+
+    #[test]
+    fn so_many_verdicts_are_full() {
+        let mut verdicts = Verdicts::default();
+        for number in 0..limits::VERDICTS_PER_CUT_MAX as u64 {
+            assert!(!verdicts.are_full());
+            verdicts.add(range(2 * number, 2 * number + 1), Verdict::Delivered);
+        }
+        assert!(verdicts.are_full());
     }
 
     #[test]

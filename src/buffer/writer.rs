@@ -412,7 +412,7 @@ fn apply(inner: &mut Inner, header: &Header, entry: &Entry) {
         Effect::Cut(cut) => state.add_cut(header.reader_id(), cut.clone()),
         Effect::Verdict(verdict) => state.add_verdict(header.reader_id(), verdict),
         Effect::Settle(settlement) => state.settle(header.reader_id(), settlement),
-        Effect::Quarantine(spans) => state.quarantine(header.lane(), spans),
+        Effect::Quarantine(spans) => state.quarantine(header.reader_id(), spans),
         Effect::End => {}
     }
 }

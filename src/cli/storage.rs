@@ -1,5 +1,6 @@
 //! `standpipe storage`: what lies in a storage directory, without a daemon.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -8,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::check::table;
 use super::{Exit, Failure};
-use crate::buffer::OpenError;
-use crate::buffer::inspect::{self, Contents, Damage, Log, Report};
-use crate::model::ByteSize;
+use crate::buffer::inspect::{self, Contents, Damage, Log, Report, Stream, Waiting};
+use crate::buffer::{Cut, OpenError, Shape, Verdict};
+use crate::model::{ByteSize, ReaderKind, SeqRange};
 use crate::outside::disk::RealDisk;
 
 const HELP: &str = "\
@@ -122,11 +123,107 @@ fn contents_text(contents: &Contents) -> String {
     }));
     table(&rows, &mut out);
     out.push('\n');
+    if log.streams.iter().any(has_lanes) {
+        table(&lanes(log), &mut out);
+        out.push('\n');
+    }
+    let batches = batches(log);
+    if 1 < batches.len() {
+        table(&batches, &mut out);
+        out.push('\n');
+    }
     let mut rows = vec![["segment".to_owned(), "bytes".to_owned()]];
     let segment = |segment: &inspect::Segment| [segment.name.clone(), segment.bytes.to_string()];
     rows.extend(log.segments.iter().map(segment));
     table(&rows, &mut out);
     out
+}
+
+/// Whether anything waits elsewhere than for its only delivery.
+fn has_lanes(stream: &Stream) -> bool {
+    let more = |(reader, waiting): &(ReaderKind, Waiting)| match reader {
+        ReaderKind::Arrivals => false,
+        ReaderKind::Answers => 0 < waiting.records,
+        ReaderKind::Backup => true,
+    };
+    stream.waiting.iter().any(more)
+}
+
+/// Where each stream's records wait.
+fn lanes(log: &Log) -> Vec<[String; 4]> {
+    let mut rows = vec![["stream", "arrivals", "answers", "backup"].map(str::to_owned)];
+    rows.extend(log.streams.iter().map(|stream| {
+        let waits = |wanted: ReaderKind| {
+            let mut readers = stream.waiting.iter();
+            let found = readers.find(|(reader, _)| *reader == wanted);
+            found.map_or("-".to_owned(), |(_, waiting)| {
+                format!("{} ({})", waiting.records, ByteSize::bytes(waiting.bytes))
+            })
+        };
+        [
+            stream.facts.name.to_string(),
+            waits(ReaderKind::Arrivals),
+            waits(ReaderKind::Answers),
+            waits(ReaderKind::Backup),
+        ]
+    }));
+    rows
+}
+
+/// Batches that are on their way, and what became of their parts.
+fn batches(log: &Log) -> Vec<[String; 5]> {
+    let mut rows = vec![["batch", "stream", "of", "records", "parts"].map(str::to_owned)];
+    for stream in &log.streams {
+        rows.extend(stream.open_cuts.iter().map(|(reader, cut)| {
+            let ranges: Vec<String> = cut.ranges.iter().map(ToString::to_string).collect();
+            [
+                cut.id.0.to_string(),
+                stream.facts.name.to_string(),
+                reader.as_str().to_owned(),
+                ranges.join(" "),
+                parts(cut),
+            ]
+        }));
+    }
+    rows
+}
+
+/// How many records were delivered, failed for which reason, and have no verdict yet.
+fn parts(cut: &Cut) -> String {
+    let Shape::InParts(verdicts) = &cut.shape else {
+        return "whole".to_owned();
+    };
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (range, verdict) in verdicts.iter() {
+        *counts.entry(verdict_name(verdict)).or_default() += range.count();
+    }
+    let judged: u64 = counts.values().sum();
+    let counts = counts.iter().map(|(what, count)| format!("{count} {what}"));
+    let left = format!("{} left", cut.records.saturating_sub(judged));
+    counts.chain([left]).collect::<Vec<_>>().join(", ")
+}
+
+fn verdict_name(verdict: &Verdict) -> &str {
+    match verdict {
+        Verdict::Delivered => "delivered",
+        Verdict::Failed(failure) => &failure.code,
+    }
+}
+
+fn cut_document((reader, cut): &(ReaderKind, Cut)) -> Value {
+    let ranges: Vec<_> = cut.ranges.iter().map(ToString::to_string).collect();
+    let mut document = json!({
+        "id": cut.id.0,
+        "reader": reader.as_str(),
+        "ranges": ranges,
+        "records": cut.records,
+        "bytes": cut.bytes,
+    });
+    if let Shape::InParts(verdicts) = &cut.shape {
+        let part = |(range, verdict): &(SeqRange, Verdict)| json!({ "range": range.to_string(), "verdict": verdict_name(verdict) });
+        document["parts"] = verdicts.iter().map(part).collect();
+    }
+    document
 }
 
 fn contents_document(contents: &Contents) -> Value {
@@ -140,10 +237,12 @@ fn contents_document(contents: &Contents) -> Value {
 fn log_document(log: &Log) -> Value {
     let streams = log.streams.iter().map(|stream| {
         let totals = &stream.totals;
-        let cuts = stream.open_cuts.iter().map(|cut| {
-            let ranges: Vec<_> = cut.ranges.iter().map(ToString::to_string).collect();
-            json!({ "id": cut.id.0, "ranges": ranges, "records": cut.records, "bytes": cut.bytes })
+        let waiting = stream.waiting.iter().map(|(reader, waiting)| {
+            let Waiting { records, bytes } = waiting;
+            let document = json!({ "records": records, "bytes": bytes });
+            (reader.as_str().to_owned(), document)
         });
+        let cuts = stream.open_cuts.iter().map(cut_document);
         json!({
             "name": stream.facts.name.as_str(),
             "version": stream.facts.version,
@@ -156,6 +255,7 @@ fn log_document(log: &Log) -> Value {
             "quarantined": totals.quarantined,
             "buffered": totals.buffered,
             "buffered_bytes": totals.buffered_bytes,
+            "waiting": waiting.collect::<serde_json::Map<_, _>>(),
             "open_cuts": cuts.collect::<Vec<_>>(),
         })
     });

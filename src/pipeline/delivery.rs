@@ -228,7 +228,7 @@ impl Delivery {
             match written {
                 Ok(()) => return Ok(()),
                 Err(LogError::Closed) => return Err(LeftToTheNextLife),
-                Err(error @ (LogError::Failed | LogError::Full)) => {
+                Err(error @ (LogError::Failed | LogError::Full | LogError::Stale)) => {
                     let say = self.route.progress.buffer_trouble(what);
                     let batch = self.batch(self.size());
                     happened::delivery::not_logged(batch, what, &error, say);

@@ -209,6 +209,8 @@ impl Pipeline {
                     self.unsure = Some((candidate, plan, reason));
                     self.pause();
                 }
+                // Something of it came to rest meanwhile: the next look says what is due.
+                Err(LogError::Stale) => {}
                 Err(LogError::Closed) => return Due::Nothing,
             }
         }

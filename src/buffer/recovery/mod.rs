@@ -22,10 +22,11 @@ pub use directory::{Directory, enter, look};
 
 pub use self::replay::{Replayed, replay};
 use super::OpenError;
-use super::entry::Entry;
+use super::entry::{Effect, Entry};
 use super::index::SegmentIndex;
 use super::ledger::{Ledger, Span};
 use super::quarantine;
+use super::reader::{Lane, LaneId};
 use super::scan::{Window, holds_frames};
 use super::segment::{Head, HeadError, free_name, segment_name};
 use super::shared::SegmentFile;
@@ -177,6 +178,13 @@ fn open_files(disk: &dyn Disk, state: &State) -> Result<BTreeMap<u64, SegmentFil
 /// B5: records that are alive and lie nowhere are quarantined; this life's first snapshot makes that
 /// durable.
 fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
+    let mut answered: BTreeMap<LaneId, Ledger> = BTreeMap::new();
+    for entry in &replayed.again {
+        if let Effect::Answers(of) = entry.effect {
+            let (stream, lane) = (entry.draft.stream, Lane::Arrivals);
+            answered.entry(LaneId { stream, lane }).or_default().add(of);
+        }
+    }
     let state = &mut replayed.state;
     let mut lost = std::mem::take(&mut replayed.lost);
     for (id, lane) in state.lanes() {
@@ -186,8 +194,7 @@ fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
             .iter()
             .filter(|(segment, _)| files.contains_key(segment));
         parts.for_each(|(_, part)| found.add(part.span));
-        let live = lane.live(&lane.main);
-        let nowhere = live.into_iter().flat_map(|span| found.gaps(span));
+        let nowhere = lane.alive().into_iter().flat_map(|span| found.gaps(span));
         lost.extend(nowhere.map(|span| (id, span)));
     }
     for (id, span) in lost {
@@ -198,8 +205,11 @@ fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
         for span in &live {
             happened::buffer::quarantined(&stream.facts.name, span.range());
         }
-        // For the backup too, which may be behind.
-        state.quarantine(id, &[span]);
+        // An answer that is written again rests for its arrival.
+        let lost = answered
+            .get(&id)
+            .map_or(vec![span], |known| known.gaps(span));
+        lost.into_iter().for_each(|span| state.lose(id, span));
     }
 }
 

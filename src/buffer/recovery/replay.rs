@@ -124,7 +124,7 @@ impl Replayed {
             Effect::Cut(cut) => state.add_cut(header.reader_id(), cut),
             Effect::Verdict(verdict) => state.add_verdict(header.reader_id(), &verdict),
             Effect::Settle(settlement) => state.settle(header.reader_id(), &settlement),
-            Effect::Quarantine(spans) => state.quarantine(header.lane(), &spans),
+            Effect::Quarantine(spans) => state.quarantine(header.reader_id(), &spans),
             Effect::End => {}
         }
         true

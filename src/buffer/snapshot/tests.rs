@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::buffer::ledger::Position;
-use crate::buffer::verdicts::Verdict;
-use crate::model::{Failure, Seq, SeqRange};
+use crate::buffer::verdicts::{PartVerdict, Verdict};
+use crate::model::{Failure, Seq, SeqRange, limits};
 
 /// Records of ten bytes each: spans that touch agree on what lies before them.
 fn some_span() -> impl Strategy<Value = Span> {
@@ -173,4 +173,69 @@ proptest! {
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
         let _ = decode(&bytes);
     }
+}
+
+#[test]
+fn the_verdicts_of_a_batch_take_no_more_than_their_share() {
+    let max = limits::VERDICTS_PER_CUT_MAX as u64;
+    let far = 1 << 40;
+    let start = Position::ZERO.plus(far, far);
+    let span = Span::between(start, start.plus(4 * max, 0)).unwrap();
+    let mut cut = OpenCut {
+        id: CutId(1),
+        spans: vec![span],
+        first_arrival: Timestamp::default(),
+        first_logged: LogTime::default(),
+        plan: Vec::new(),
+        shape: Shape::InParts(Verdicts::default()),
+    };
+    let alone = encoded(&cut);
+    let longest = "x".repeat(8_192);
+    let judge = |cut: &mut OpenCut, start: u64, end: u64, verdict: Verdict| {
+        let part = SeqRange::new(Seq::new(far + start), Seq::new(far + end));
+        let id = cut.id;
+        cut.judge(&PartVerdict {
+            cut: id,
+            part,
+            verdict,
+        });
+    };
+    for number in 0..max {
+        judge(&mut cut, 2 * number + 1, 2 * number + 2, failure(&longest));
+        assert!(cut.has_bounded_verdicts(&failure("")));
+    }
+    let mut beyond = cut.clone();
+    judge(&mut beyond, 3 * max, 3 * max + 1, failure(&longest));
+    assert!(!beyond.has_bounded_verdicts(&failure("")));
+    assert!(beyond.has_bounded_verdicts(&Verdict::Delivered));
+    // The last one lies between all others.
+    let code = "HttpEndpoint.InvalidResponseFromDestination";
+    let last = Failure::new(code, &longest, 3, Timestamp::from_millis(1 << 41));
+    judge(&mut cut, 0, 4 * max, Verdict::Failed(last));
+    assert!(cut.has_bounded_verdicts(&failure("")));
+    let Shape::InParts(verdicts) = &cut.shape else {
+        panic!("it has verdicts");
+    };
+    assert_eq!(verdicts.iter().len() as u64, 2 * max + 1);
+    assert!(encoded(&cut) - alone <= limits::VERDICTS_PER_CUT_BYTES_MAX);
+}
+
+/// How many bytes of a snapshot it takes.
+fn encoded(cut: &OpenCut) -> usize {
+    let mut writer = Writer::default();
+    cut.write_to(&mut writer);
+    if let Shape::InParts(verdicts) = &cut.shape {
+        verdicts.write_to(&mut writer);
+    }
+    writer.into_bytes().len()
+}
+
+fn failure(message: &str) -> Verdict {
+    let code = "HttpEndpoint.DestinationException";
+    Verdict::Failed(Failure::new(
+        code,
+        message,
+        3,
+        Timestamp::from_millis(1 << 41),
+    ))
 }

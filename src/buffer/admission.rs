@@ -1,0 +1,324 @@
+//! What of the requests that wait enters the next group, and what is refused or answered at once.
+//!
+//! Everything is judged by the durable state, which the group itself will change. So a reader takes
+//! records out of its lane (by a cut, an answer or a quarantine) once in a group; whoever comes second
+//! is told to try again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::control::{OpenCut, Settlement, Shape};
+use super::entry::{Answer, Effect, Entry};
+use super::ledger::Span;
+use super::queue::{AnswerArrivals, Append, GiveVerdict, NewCut, Quarantine, Request, Settle};
+use super::reader::ReaderId;
+use super::shared::Shared;
+use super::state::State;
+use super::verdicts::PartVerdict;
+use super::{CutId, LogError};
+use crate::model::{ReaderKind, limits};
+
+/// A group before it has places.
+pub struct Admitted {
+    pub entries: Vec<Entry>,
+    /// Appends for which there is no room (B7): to be told so once health says it.
+    pub refused: Vec<Append>,
+}
+
+/// Turns requests into entries; records only while the reserve stands (B7).
+pub fn admit(shared: &Shared, requests: Vec<Request>) -> Admitted {
+    let mut admission = Admission::of(shared);
+    for request in requests {
+        match request {
+            Request::Append(append) => admission.append(append),
+            Request::Answer(answers) => admission.answer(answers),
+            Request::Cut(cut) => admission.cut(cut),
+            Request::Verdict(verdict) => admission.verdict(verdict),
+            Request::Settle(settle) => admission.settle(settle),
+            Request::Quarantine(quarantine) => admission.quarantine(quarantine),
+        }
+    }
+    admission.admitted
+}
+
+/// The last bytes of a segment are for cuts and settlements, which make room.
+pub fn room_for_others(shared: &Shared) -> usize {
+    shared.geometry.segment_bytes as usize / 8
+}
+
+/// How many bytes of arrivals may be written. Behind a transformer each also needs room for its
+/// answer, and answers have a free segment of their own beyond the reserve; else the log fills with
+/// what cannot be answered.
+pub fn room_for_arrivals(shared: &Shared) -> usize {
+    let for_answers = usize::from(!shared.transformed.is_empty());
+    let room = room_beyond(shared, limits::SEGMENTS_RESERVED + for_answers);
+    room.saturating_sub(room_for_answers(shared))
+}
+
+fn room_for_answers(shared: &Shared) -> usize {
+    let inner = shared.inner();
+    let transformed = shared.transformed.iter();
+    let streams = transformed.filter_map(|id| inner.state.streams.get(id));
+    let unanswered = streams.flat_map(|stream| stream.uncut(ReaderKind::Arrivals));
+    unanswered.map(room_for_answer).sum()
+}
+
+/// About as much as the records take; where the function makes them longer, answers wait until
+/// deliveries have made room.
+fn room_for_answer(of: Span) -> usize {
+    of.bytes() as usize + 8 * of.records() as usize
+}
+
+/// How many bytes may be written before so many free segments are touched: what is left of this
+/// segment, and of each free one beyond them what no snapshot takes.
+fn room_beyond(shared: &Shared, reserved: usize) -> usize {
+    let segment = shared.geometry.segment_bytes as usize;
+    let current = shared.inner().current;
+    let written = current.map_or(segment, |(_, current)| current.end as usize);
+    let spare = shared.pool.len().checked_sub(reserved);
+    spare.map_or(0, |spare| {
+        segment.saturating_sub(written) + spare * segment / 2
+    })
+}
+
+struct Admission<'a> {
+    shared: &'a Shared,
+    room_for_arrivals: usize,
+    room_for_answers: usize,
+    /// What open cuts take of every snapshot.
+    held: usize,
+    next_cut: u64,
+    /// Those that took records out of their lane in this group.
+    took: BTreeSet<ReaderId>,
+    /// Cuts that got verdicts in this group, with them.
+    judged: BTreeMap<CutId, OpenCut>,
+    used_last_resort: bool,
+    admitted: Admitted,
+}
+
+impl Admission<'_> {
+    fn of(shared: &Shared) -> Admission<'_> {
+        let room_for_arrivals = room_for_arrivals(shared);
+        let room_for_answers = room_beyond(shared, limits::SEGMENTS_RESERVED);
+        let inner = shared.inner();
+        let streams = inner.state.streams.values();
+        let open = streams.flat_map(|stream| stream.open_cuts());
+        let held = open.map(|open| room_in_snapshot(shared, &open.plan, &open.shape));
+        Admission {
+            shared,
+            // What is left then is for cuts and settlements.
+            room_for_arrivals: match room_for_arrivals < room_for_others(shared) {
+                true => 0,
+                false => room_for_arrivals,
+            },
+            room_for_answers,
+            held: held.sum(),
+            next_cut: inner.state.next_cut,
+            took: BTreeSet::new(),
+            judged: BTreeMap::new(),
+            used_last_resort: false,
+            admitted: Admitted {
+                entries: Vec::new(),
+                refused: Vec::new(),
+            },
+        }
+    }
+
+    fn append(&mut self, append: Append) {
+        let length = append.length();
+        let with_answer = match self.shared.transformed.contains(&append.stream) {
+            true => 2 * length,
+            false => length,
+        };
+        let Some(left) = self.room_for_arrivals.checked_sub(with_answer) else {
+            self.admitted.refused.push(append);
+            return;
+        };
+        self.room_for_arrivals = left;
+        self.room_for_answers = self.room_for_answers.saturating_sub(length);
+        let records = append.drafts.iter().map(|draft| u64::from(draft.count));
+        let waiter = Answer::Append(records.sum(), append.answer);
+        let frames = append.drafts.into_iter();
+        self.extend(
+            frames.map(|draft| Entry::records(draft, Answer::Nobody)),
+            waiter,
+        );
+    }
+
+    /// All frames of a request, the last of which is waited for.
+    fn extend(&mut self, frames: impl Iterator<Item = Entry>, waiter: Answer) {
+        self.admitted.entries.extend(frames);
+        if let Some(last) = self.admitted.entries.last_mut() {
+            last.answer = waiter;
+        }
+    }
+
+    fn answer(&mut self, request: AnswerArrivals) {
+        let reader = ReaderId {
+            stream: request.stream,
+            kind: ReaderKind::Arrivals,
+        };
+        let length = request.length();
+        if let Err(error) = self.may_answer(reader, &request, length) {
+            drop(request.answer.send(Err(error)));
+            return;
+        }
+        self.took.insert(reader);
+        self.used_last_resort |= self.room_for_answers < length;
+        self.room_for_answers = self.room_for_answers.saturating_sub(length);
+        let freed = request.frames.iter().map(|(of, _)| room_for_answer(*of));
+        let beyond = length.saturating_sub(freed.sum::<usize>());
+        self.room_for_arrivals = self.room_for_arrivals.saturating_sub(beyond);
+        let frames = request.frames.into_iter();
+        let entries = frames.map(|(of, draft)| Entry::answers(of, draft, Answer::Nobody));
+        self.extend(entries, Answer::Done(request.answer));
+    }
+
+    /// Answers follow those before them: they begin with the first arrival that has none.
+    fn may_answer(
+        &self,
+        reader: ReaderId,
+        request: &AnswerArrivals,
+        length: usize,
+    ) -> Result<(), LogError> {
+        if self.took.contains(&reader) {
+            return Err(LogError::Failed);
+        }
+        let inner = self.shared.inner();
+        let stream = inner.state.streams.get(&reader.stream);
+        let (stream, of) = stream.zip(request.of()).ok_or(LogError::Stale)?;
+        let uncut = stream.uncut(reader.kind);
+        let covers = |of: &Span| uncut.iter().any(|span| span.contains(*of));
+        let is_next = uncut.first().is_some_and(|next| next.start == of.start);
+        if !is_next || !request.frames.iter().all(|(of, _)| covers(of)) {
+            return Err(LogError::Stale);
+        }
+        let nothing_waits = stream.live(ReaderKind::Answers).is_empty();
+        drop(inner);
+        if length <= self.room_for_answers {
+            return Ok(());
+        }
+        // A log that is full of arrivals gets room only by answering them: a stream none of whose
+        // answers waits to be delivered may use one segment of the reserve.
+        let may_use_reserve = !self.used_last_resort && nothing_waits;
+        let room = room_beyond(self.shared, limits::SEGMENTS_RESERVED - 1);
+        match may_use_reserve && length <= room {
+            true => Ok(()),
+            false => Err(LogError::Full),
+        }
+    }
+
+    fn cut(&mut self, cut: NewCut) {
+        let wanted = room_in_snapshot(self.shared, &cut.plan, &cut.shape);
+        if let Err(error) = self.may_cut(&cut, wanted) {
+            drop(cut.answer.send(Err(error)));
+            return;
+        }
+        self.took.insert(cut.reader);
+        self.held += wanted;
+        let open = OpenCut {
+            id: CutId(self.next_cut),
+            spans: vec![cut.span],
+            first_arrival: cut.first_arrival,
+            first_logged: cut.first_logged,
+            plan: cut.plan,
+            shape: cut.shape,
+        };
+        self.next_cut += 1;
+        self.control(cut.reader, Effect::Cut(open), Answer::Cut(cut.answer));
+    }
+
+    /// A cut takes what is neither cut nor at rest, and leaves room for itself in every snapshot.
+    fn may_cut(&self, cut: &NewCut, wanted: usize) -> Result<(), LogError> {
+        if self.took.contains(&cut.reader) {
+            return Err(LogError::Failed);
+        }
+        let inner = self.shared.inner();
+        let stream = inner.state.streams.get(&cut.reader.stream);
+        let uncut = stream.map(|stream| stream.uncut(cut.reader.kind));
+        let mut uncut = uncut.into_iter().flatten();
+        if !uncut.any(|span| span.contains(cut.span)) {
+            return Err(LogError::Stale);
+        }
+        match self.held + wanted <= self.shared.geometry.plans_bytes_max() {
+            true => Ok(()),
+            false => Err(LogError::Full),
+        }
+    }
+
+    fn verdict(&mut self, given: GiveVerdict) {
+        match self.judged_with(&given) {
+            Ok(Some(cut)) => {
+                self.judged.insert(cut.id, cut);
+                let effect = Effect::Verdict(given.verdict);
+                self.control(given.reader, effect, Answer::Done(given.answer));
+            }
+            Ok(None) => drop(given.answer.send(Ok(()))),
+            Err(error) => drop(given.answer.send(Err(error))),
+        }
+    }
+
+    /// The cut with this verdict; `None` where that says nothing new, or the cut is at rest already.
+    fn judged_with(&self, given: &GiveVerdict) -> Result<Option<OpenCut>, LogError> {
+        let PartVerdict { cut, .. } = given.verdict;
+        let inner = self.shared.inner();
+        let Some(known) = open_cut(&inner.state, given.reader, cut) else {
+            return Ok(None);
+        };
+        let known = self.judged.get(&cut).unwrap_or(known);
+        let mut judged = known.clone();
+        judged.judge(&given.verdict);
+        let is_bounded = match &judged.shape {
+            Shape::Whole => false,
+            Shape::InParts(_) => judged.has_bounded_verdicts(&given.verdict.verdict),
+        };
+        match is_bounded {
+            true => Ok(Some(judged).filter(|judged| judged != known)),
+            false => Err(LogError::Stale),
+        }
+    }
+
+    /// A cut that is at rest already stays so: it is answered here.
+    fn settle(&mut self, settle: Settle) {
+        let spans = {
+            let inner = self.shared.inner();
+            let cut = open_cut(&inner.state, settle.reader, settle.cut);
+            cut.map(|cut| cut.spans.clone())
+        };
+        let Some(spans) = spans else {
+            drop(settle.answer.send(Ok(())));
+            return;
+        };
+        let effect = Effect::Settle(Settlement {
+            cut: settle.cut,
+            how: settle.how,
+            spans,
+        });
+        self.control(settle.reader, effect, Answer::Done(settle.answer));
+    }
+
+    fn quarantine(&mut self, quarantine: Quarantine) {
+        self.took.insert(quarantine.reader);
+        let effect = Effect::Quarantine(quarantine.spans);
+        self.control(quarantine.reader, effect, Answer::Done(quarantine.answer));
+    }
+
+    fn control(&mut self, reader: ReaderId, effect: Effect, waiter: Answer) {
+        let now = self.shared.clock.now();
+        let entry = Entry::control(reader, effect, now, waiter);
+        self.admitted.entries.push(entry);
+    }
+}
+
+fn open_cut(state: &State, reader: ReaderId, cut: CutId) -> Option<&OpenCut> {
+    let stream = state.streams.get(&reader.stream)?;
+    stream.reader(reader.kind)?.cuts.get(&cut)
+}
+
+/// What a cut takes of every snapshot, for as long as it is open.
+fn room_in_snapshot(shared: &Shared, plan: &[u8], shape: &Shape) -> usize {
+    let verdicts = match shape {
+        Shape::Whole => 0,
+        Shape::InParts(_) => shared.geometry.verdicts_bytes_max(),
+    };
+    plan.len() + 64 + verdicts
+}

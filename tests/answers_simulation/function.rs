@@ -1,0 +1,142 @@
+//! The function that transforms records: asked twice, it says two things.
+
+use bytes::Bytes;
+use standpipe::buffer::{Answered, LogError, Mark, Outcome, Outlet, ReadError};
+use standpipe::model::{ByteSize, Failure, SeqRange, Timestamp};
+
+use super::oracle::{Given, Reader, Record, check_unanswered};
+use super::stream::{Gone, Read, Stream, record, text};
+
+/// Asks for answers side by side and logs them in order, until it is told to stop.
+pub async fn transform(stream: Stream, outlet: Outlet) {
+    // A life without the transformer may have left cuts of what arrived.
+    for cut in stream.open_cuts(Reader::Arrivals, &outlet) {
+        if super::delivery::deliver_whole(&stream, &outlet, &cut)
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+    while stream.goes_on() {
+        stream.chance().pause([100, 40, 20][stream.number]).await;
+        let Ok(invocations) = invocations(&stream, &outlet).await else {
+            return;
+        };
+        if log(&stream, &outlet, invocations).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Invocation {
+    of: SeqRange,
+    answered: Vec<Answered>,
+    given: Vec<(Record, Given)>,
+}
+
+async fn invocations(stream: &Stream, outlet: &Outlet) -> Result<Vec<Invocation>, Gone> {
+    let mut invocations = Vec::new();
+    let mut behind = Mark::default();
+    for _ in 0..=stream.chance().below(3) {
+        // So that answers ten times as long fit half a segment.
+        let bytes = ByteSize::bytes([40, 400, 2500][stream.chance().below(3) as usize]);
+        let candidate = match outlet.candidate_from(behind, bytes).await {
+            Ok(Some(candidate)) => candidate,
+            Ok(None) | Err(ReadError::Disk(_)) => break,
+            Err(ReadError::Damaged(_)) if !invocations.is_empty() => break,
+            Err(ReadError::Damaged(_)) => {
+                // Looks again, and quarantines.
+                stream.candidate(outlet, bytes.get()).await;
+                break;
+            }
+        };
+        behind = candidate
+            .start
+            .plus(candidate.range.count(), candidate.bytes);
+        let read = stream.read(outlet, &[candidate.range]).await?;
+        if read.len() as u64 != candidate.range.count() {
+            // Something was quarantined: look again.
+            break;
+        }
+        check_unanswered(&stream.world, &read);
+        invocations.push(ask(stream, candidate.range, read));
+    }
+    Ok(invocations)
+}
+
+fn ask(stream: &Stream, of: SeqRange, read: Vec<Read>) -> Invocation {
+    let mut invocation = Invocation {
+        of,
+        answered: Vec::new(),
+        given: Vec::new(),
+    };
+    let drops_all = stream.chance().happens(50);
+    for Read { text, arrival, .. } in read {
+        let record = record(&text);
+        let choice = match drops_all {
+            true => 0,
+            false => stream.chance().below(10),
+        };
+        let ask = stream.world.oracle().ask();
+        let (given, outcome) = match choice {
+            0 => (Given::Dropped, Outcome::Dropped),
+            1 => {
+                let failure = failure(stream, ask, arrival);
+                let given = Given::Failed(failure.code.clone());
+                (given, Outcome::Failed(failure, text.clone().into()))
+            }
+            _ => (
+                Given::Ok(ask),
+                Outcome::Ok(answer(stream, record, ask, text.len())),
+            ),
+        };
+        stream.world.oracle().give(record, given.clone());
+        invocation.given.push((record, given));
+        invocation.answered.push(Answered {
+            bytes: text.len() as u32,
+            arrival,
+            outcome,
+        });
+    }
+    invocation
+}
+
+fn answer(stream: &Stream, record: Record, ask: u64, bytes: usize) -> Bytes {
+    let longer = bytes * stream.world.habits.stretch;
+    let mut answer = text(record, 0);
+    answer += &format!("{ask} {}", "y".repeat(longer.saturating_sub(answer.len())));
+    answer.into()
+}
+
+fn failure(stream: &Stream, ask: u64, now: Timestamp) -> Failure {
+    let message = "no ".repeat(stream.chance().below(100) as usize);
+    Failure::new(format!("F{ask}"), message, 4, now)
+}
+
+async fn log(stream: &Stream, outlet: &Outlet, invocations: Vec<Invocation>) -> Result<(), Gone> {
+    if let [first, later, ..] = invocations.as_slice()
+        && stream.chance().happens(100)
+    {
+        let logged = outlet.answer(later.of, later.answered.clone()).await;
+        stream.world.check(logged == Err(LogError::Stale), || {
+            format!("{} was answered before {}", later.of, first.of)
+        });
+    }
+    for Invocation {
+        of,
+        answered,
+        given,
+    } in invocations
+    {
+        let logged = || outlet.answer(of, answered.clone());
+        if stream.until_durable(logged).await?.is_none() {
+            return Ok(());
+        }
+        let mut oracle = stream.world.oracle();
+        given
+            .into_iter()
+            .for_each(|(record, given)| oracle.see(&stream.world, record, given));
+    }
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! A stream with a transformer and a source record backup, on a real disk: its folder as format 1
+//! keeps it, and what each handle may ask.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use expect_test::{Expect, expect};
+use standpipe::buffer::{
+    self, Answered, Candidate, Cut, Handles, LogError, Outcome, Outlet, Settings, Settled, Shape,
+    Status, StreamSpec, Verdict, Verdicts,
+};
+use standpipe::model::{
+    ByteSize, Failure, ReaderKind, RecordsBuilder, Seq, SeqRange, Timestamp, limits,
+};
+use standpipe::outside::disk::RealDisk;
+use standpipe::outside::{Clock, Dice};
+use standpipe::telemetry::Metrics;
+use tokio::task::JoinHandle;
+
+struct Life {
+    handles: Handles,
+    committer: JoinHandle<()>,
+    status: Status,
+}
+
+fn start(directory: &Path, readers: &[ReaderKind]) -> Life {
+    let spec = StreamSpec {
+        name: "clicks".parse().unwrap(),
+        fingerprint: 1,
+        readers: readers.iter().copied().collect::<BTreeSet<_>>(),
+    };
+    let mut opened = buffer::open(
+        Arc::new(RealDisk::new(directory)),
+        &Settings {
+            directory: directory.to_owned(),
+            max_size: ByteSize::mebibytes(1),
+        },
+        &[spec],
+        Clock::simulated(Timestamp::from_millis(1_700_000_000_000)),
+        Dice::seeded(1),
+        Metrics::default(),
+    )
+    .unwrap();
+    Life {
+        handles: opened.streams.remove("clicks").unwrap(),
+        committer: tokio::spawn(opened.committer.run()),
+        status: opened.status,
+    }
+}
+
+const BOTH: [ReaderKind; 2] = [ReaderKind::Answers, ReaderKind::Backup];
+
+impl Life {
+    async fn stop(self) {
+        drop((self.handles, self.status));
+        self.committer.await.unwrap();
+    }
+
+    async fn put(&self, texts: &[&str]) {
+        let mut builder = RecordsBuilder::default();
+        texts.iter().for_each(|text| builder.push(text.as_bytes()));
+        let records = builder.build().unwrap();
+        self.handles.intake.append(records).await.unwrap();
+    }
+
+    /// Answers to one-byte records: a letter is the answer, `-` drops, `!` fails.
+    async fn answer(&self, start: u64, answers: &str) -> Result<(), LogError> {
+        let of = range(start, start + answers.len() as u64);
+        let answered = answers.chars().map(|letter| Answered {
+            bytes: 1,
+            arrival: Timestamp::from_millis(1_700_000_000_000),
+            outcome: match letter {
+                '-' => Outcome::Dropped,
+                '!' => Outcome::Failed(failure("Lambda.FunctionError"), Bytes::from_static(b"x")),
+                _ => Outcome::Ok(letter.to_string().into()),
+            },
+        });
+        self.handles.outlet.answer(of, answered.collect()).await
+    }
+}
+
+fn failure(code: &str) -> Failure {
+    Failure::new(code, "no", 4, Timestamp::from_millis(1_700_000_000_001))
+}
+
+fn range(start: u64, end: u64) -> SeqRange {
+    SeqRange::new(Seq::new(start), Seq::new(end))
+}
+
+async fn cut(outlet: &Outlet, bytes: u64, shape: Shape) -> Cut {
+    let candidate: Candidate = outlet
+        .candidate(ByteSize::bytes(bytes))
+        .await
+        .unwrap()
+        .unwrap();
+    outlet
+        .cut(&candidate, b"plan".to_vec(), shape)
+        .await
+        .unwrap()
+}
+
+fn in_parts() -> Shape {
+    Shape::InParts(Verdicts::default())
+}
+
+/// A reader's open cuts with their verdicts, and what it can read of the lane.
+async fn tell(told: &mut String, name: &str, outlet: &Outlet) {
+    write!(told, "{name}:").unwrap();
+    for cut in outlet.open_cuts() {
+        write!(told, " [cut {} {}", cut.id.0, cut.ranges[0]).unwrap();
+        if let Shape::InParts(verdicts) = &cut.shape {
+            for (range, verdict) in verdicts.iter() {
+                let what = match verdict {
+                    Verdict::Delivered => "delivered",
+                    Verdict::Failed(failure) => &failure.code,
+                };
+                write!(told, ", {range} {what}").unwrap();
+            }
+        }
+        write!(told, "]").unwrap();
+    }
+    let mut at = Seq::ZERO;
+    while let Some(chunk) = outlet.extents().read(range(at.get(), 1000)).await.unwrap() {
+        for (number, record) in chunk.records.iter().enumerate() {
+            let mut failed = chunk.failed.iter();
+            let failed = failed.find(|(at, _)| *at as usize == number);
+            let text = failed.map_or(record, |(_, failed)| &failed.data);
+            write!(told, " {}", String::from_utf8_lossy(text)).unwrap();
+            if let Some((_, failed)) = failed {
+                write!(told, "({})", failed.failure.code).unwrap();
+            }
+        }
+        at = chunk.first.plus(chunk.records.count());
+    }
+    writeln!(told, " / {} wait", outlet.waiting().records).unwrap();
+}
+
+async fn check(life: &Life, expected: Expect) {
+    let totals = life.status.totals().remove("clicks").unwrap();
+    let mut told = format!(
+        "{} accepted, {} delivered, {} failed, {} dropped, {} buffered\n",
+        totals.accepted, totals.delivered, totals.failed, totals.dropped, totals.buffered
+    );
+    tell(&mut told, "arrivals", &life.handles.outlet).await;
+    tell(&mut told, "answers", &life.handles.answers).await;
+    if let Some(backup) = &life.handles.backup {
+        tell(&mut told, "backup", backup).await;
+    }
+    expected.assert_eq(&told);
+}
+
+/// Two lives: what the first left stands in the second's snapshot, what the second added in frames.
+async fn write_answered(directory: &Path) {
+    let life = start(directory, &BOTH);
+    life.put(&["a", "b", "c", "d", "e"]).await;
+    life.put(&["f", "g", "h"]).await;
+    life.answer(0, "A-!DE").await.unwrap();
+    let answers = &life.handles.answers;
+    let batch = cut(answers, 2, in_parts()).await;
+    answers
+        .verdict(batch.id, range(0, 1), Verdict::Delivered)
+        .await
+        .unwrap();
+    let backup = life.handles.backup.as_ref().unwrap();
+    let copied = cut(backup, 2, Shape::Whole).await;
+    backup
+        .settle(copied.id, Settled::Delivered { failed: 0 })
+        .await
+        .unwrap();
+    cut(backup, 2, Shape::Whole).await;
+    life.stop().await;
+
+    let life = start(directory, &BOTH);
+    life.answer(5, "F!").await.unwrap();
+    let answers = &life.handles.answers;
+    let failed = Verdict::Failed(failure("HttpEndpoint.DestinationException"));
+    answers
+        .verdict(batch.id, range(1, 2), failed)
+        .await
+        .unwrap();
+    let batch = cut(answers, 1, in_parts()).await;
+    answers
+        .settle(batch.id, Settled::Delivered { failed: 0 })
+        .await
+        .unwrap();
+    life.stop().await;
+}
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log-v1/answered")
+}
+
+fn copy_of(fixture: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+/// `tests/fixtures/log-v1/answered` is what `write_answered` left when format 1 got answers, without
+/// the zeros at the end of its segments. It is never made again.
+#[tokio::test]
+async fn a_folder_with_answers_verdicts_and_a_backup_opens_as_it_always_did() {
+    let folder = copy_of(&fixture());
+    let life = start(folder.path(), &BOTH);
+    check(&life, expect![[r#"
+        8 accepted, 1 delivered, 0 failed, 1 dropped, 6 buffered
+        arrivals: h / 1 wait
+        answers: [cut 1 0..3, 0..1 delivered, 1..2 HttpEndpoint.DestinationException] A x(Lambda.FunctionError) D F x(Lambda.FunctionError) / 2 wait
+        backup: [cut 3 2..4] c d e f g h / 4 wait
+    "#]]).await;
+    life.stop().await;
+    // Neither is wanted any more: yesterday's answers are delivered, nobody is kept waiting for copies.
+    let life = start(folder.path(), &[]);
+    check(&life, expect![[r#"
+        8 accepted, 1 delivered, 0 failed, 1 dropped, 6 buffered
+        arrivals: h / 1 wait
+        answers: [cut 1 0..3, 0..1 delivered, 1..2 HttpEndpoint.DestinationException] A x(Lambda.FunctionError) D F x(Lambda.FunctionError) / 2 wait
+    "#]]).await;
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn today_s_program_writes_what_the_fixture_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    write_answered(folder.path()).await;
+    let written = start(folder.path(), &BOTH);
+    check(&written, expect![[r#"
+        8 accepted, 1 delivered, 0 failed, 1 dropped, 6 buffered
+        arrivals: h / 1 wait
+        answers: [cut 1 0..3, 0..1 delivered, 1..2 HttpEndpoint.DestinationException] A x(Lambda.FunctionError) D F x(Lambda.FunctionError) / 2 wait
+        backup: [cut 3 2..4] c d e f g h / 4 wait
+    "#]]).await;
+    written.stop().await;
+}
+
+#[tokio::test]
+async fn d1_an_answer_stays_and_what_follows_waits_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let life = start(folder.path(), &BOTH);
+    life.put(&["a", "b", "c", "d"]).await;
+    assert_eq!(life.answer(2, "CD").await, Err(LogError::Stale));
+    assert_eq!(life.answer(0, "AB").await, Ok(()));
+    // After a failure the very same is given again: whatever has an answer keeps it.
+    assert_eq!(life.answer(0, "XYCD").await, Ok(()));
+    assert_eq!(life.answer(0, "----").await, Ok(()));
+    check(
+        &life,
+        expect![[r#"
+        4 accepted, 0 delivered, 0 failed, 0 dropped, 4 buffered
+        arrivals: / 0 wait
+        answers: A B C D / 4 wait
+        backup: a b c d / 4 wait
+    "#]],
+    )
+    .await;
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn d5_a_batch_gets_so_many_verdicts_and_one_on_all_that_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let life = start(folder.path(), &BOTH);
+    life.put(&["x"; 500]).await;
+    life.answer(0, &"x".repeat(500)).await.unwrap();
+    let answers = &life.handles.answers;
+    let batch = cut(answers, 1000, in_parts()).await;
+    let most = limits::VERDICTS_PER_CUT_MAX;
+    for number in 0..most as u64 {
+        let part = range(2 * number, 2 * number + 1);
+        answers
+            .verdict(batch.id, part, Verdict::Delivered)
+            .await
+            .unwrap();
+    }
+    let failed = || Verdict::Failed(failure("Splunk.AckTimeout"));
+    let one_more = answers.verdict(batch.id, range(450, 451), failed()).await;
+    assert_eq!(one_more, Err(LogError::Stale));
+    let all = answers.verdict(batch.id, range(0, 500), failed()).await;
+    assert_eq!(all, Ok(()));
+    let again = answers
+        .verdict(batch.id, range(0, 500), Verdict::Delivered)
+        .await;
+    assert_eq!(
+        again,
+        Ok(()),
+        "each record has one, and the first one stays"
+    );
+    life.stop().await;
+
+    let life = start(folder.path(), &BOTH);
+    let cuts = life.handles.answers.open_cuts();
+    let Shape::InParts(verdicts) = &cuts[0].shape else {
+        panic!("{cuts:?}");
+    };
+    assert_eq!(verdicts.iter().len(), 2 * most);
+    assert_eq!(verdicts.left(range(0, 500)), []);
+    life.stop().await;
+}
