@@ -17,7 +17,7 @@ use proxy::Proxy;
 use standpipe::model::Secret;
 use standpipe::model::limits::REQUESTS_PER_SERVER_MAX;
 use standpipe::outside::http_client::{
-    HttpClient, Limits, Network, Outgoing, Proxies, SendError, Settings, StreamError,
+    HttpClient, Limits, Network, Outgoing, Proxies, SendError, Settings, StreamError, Trouble,
 };
 use standpipe::telemetry::Chain;
 use tls::Authority;
@@ -257,4 +257,41 @@ async fn a_server_gets_as_many_requests_at_once_as_the_limit_says_and_not_one_mo
     // One ends, and the one that waited goes.
     drop(open.pop());
     open.push(listener.accept().await.unwrap().0);
+}
+
+#[tokio::test]
+async fn malformed_answers_are_told_apart() {
+    for (answer, trouble) in [
+        ("HTTP/1.1 2x0 OK\r\n\r\n", Trouble::BadStatus),
+        ("SSH-2.0-OpenSSH_9.2\r\n", Trouble::NotHttp),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n0123456789abcdefg",
+            Trouble::TooLong,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+            Trouble::Broken,
+        ),
+    ] {
+        let error = answered(answer).await.unwrap_err();
+        assert_eq!(error.trouble(), trouble, "{}", Chain(&error));
+    }
+}
+
+#[tokio::test]
+async fn an_unusual_reason_phrase_is_kept() {
+    let answer = answered("HTTP/1.1 200 Splendid\r\ncontent-length: 0\r\n\r\n").await;
+    let answer = answer.unwrap();
+    let phrase = answer.extensions().get::<hyper::ext::ReasonPhrase>();
+    assert_eq!(phrase.unwrap().as_bytes(), b"Splendid");
+}
+
+#[tokio::test]
+async fn a_url_that_may_hold_a_token_is_never_told() {
+    let (uri, peer) = peer("").await;
+    drop(peer);
+    let uri = format!("{uri}v1/hunter2?key=hunter2");
+    let body = Outgoing::Whole(Bytes::new());
+    let error = send(&uri, body, LIMITS).await.unwrap_err();
+    assert!(!format!("{} {error:?}", Chain(&error)).contains("hunter2"));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::answer::ErrorDocument;
 use super::code::Code;
 use crate::aws::SignError;
-use crate::outside::http_client::SendError;
+use crate::outside::http_client::{self, SendError};
 
 /// What became of an attempt other than an answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub enum Remedy {
 
 impl Trouble {
     pub(super) fn unsent(error: SendError) -> Trouble {
-        if error.is_too_long() {
+        if error.trouble() == http_client::Trouble::TooLong {
             return Trouble::too_large("the answer is too large", Code::FunctionError);
         }
         let code = match &error {

@@ -6,6 +6,7 @@
 mod network;
 mod proxy;
 mod retry_after;
+mod trouble;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::model::Secret;
 pub use network::{Network, OpenError};
 pub use proxy::Proxies;
 pub use retry_after::retry_after;
+pub use trouble::Trouble;
 
 /// What requests share that go to one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,36 +71,18 @@ pub enum SendError {
     },
 }
 
-/// The cause of `Broken` where an answer was larger than it may be.
+/// What breaks off an answer that is longer than `Limits::answer_bytes_max`.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is longer than {0} bytes")]
 pub struct AnswerTooLong(pub usize);
-
-impl SendError {
-    /// Whether there was no connection because the other side's certificate is not trusted: waiting
-    /// will not help then.
-    pub fn is_untrusted(&self) -> bool {
-        match self {
-            SendError::Connect { cause, .. } => network::is_untrusted(cause.as_ref()),
-            SendError::TimedOut { .. } | SendError::Broken { .. } => false,
-        }
-    }
-
-    /// Whether the other side answered, and more than it may.
-    pub fn is_too_long(&self) -> bool {
-        match self {
-            SendError::Broken { cause, .. } => cause.is::<AnswerTooLong>(),
-            SendError::Connect { .. } | SendError::TimedOut { .. } => false,
-        }
-    }
-}
 
 /// Gives a client with these settings.
 pub type Open = dyn Fn(&Settings) -> Result<Arc<dyn HttpClient>, OpenError> + Send + Sync;
 
 pub trait HttpClient: Send + Sync {
     /// One request, one answer, its body whole (all answers that we read are small; a larger one
-    /// than `answer_bytes_max` is `Broken`).
+    /// than `answer_bytes_max` is `Broken`). An unusual reason phrase is among its extensions, as
+    /// `hyper::ext::ReasonPhrase`.
     fn send(
         &self,
         request: Request<Outgoing>,

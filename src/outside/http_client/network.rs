@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -116,6 +115,7 @@ impl Network {
             let mut response = Response::new(body.freeze());
             *response.status_mut() = answer.status();
             *response.headers_mut() = std::mem::take(answer.headers_mut());
+            *response.extensions_mut() = std::mem::take(answer.extensions_mut());
             Ok::<_, Box<dyn Error + Send + Sync>>(response)
         };
         match tokio::time::timeout(limits.timeout, sent).await {
@@ -213,30 +213,16 @@ fn outgoing(request: Request<Outgoing>) -> Request<reqwest::Body> {
 fn classified(authority: String, cause: Box<dyn Error + Send + Sync>) -> SendError {
     let by_reqwest = cause.downcast_ref::<reqwest::Error>();
     let connecting = by_reqwest.is_some_and(reqwest::Error::is_connect);
-    let cause = Arc::from(cause);
+    // A URL may hold a token, and the authority is told anyway.
+    let cause: Arc<dyn Error + Send + Sync> = match cause.downcast::<reqwest::Error>() {
+        Ok(by_reqwest) => Arc::new(by_reqwest.without_url()),
+        Err(other) => Arc::from(other),
+    };
     if connecting {
         SendError::Connect { authority, cause }
     } else {
         SendError::Broken { authority, cause }
     }
-}
-
-pub(super) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return true;
-        }
-        // An `io::Error` is silent about what it wraps, unless asked in this way.
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    false
 }
 
 #[cfg(test)]
