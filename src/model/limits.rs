@@ -27,6 +27,32 @@ pub const FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX: usize = 512;
 /// What a failed line says of the reason (Firehose: an HTTP endpoint's `errorMessage`).
 pub const FAILURE_MESSAGE_CHARACTERS_MAX: usize = 8_192;
 
+/// A request to an HTTP endpoint: records, its body before compression, and how long it may take
+/// (Firehose's HTTP endpoint specification); the answer with its headers, and its reason phrase.
+pub const FIREHOSE_ENDPOINT_RECORDS_MAX: u64 = 10_000;
+pub const FIREHOSE_ENDPOINT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub const FIREHOSE_ENDPOINT_TIMEOUT: Duration = Duration::from_secs(180);
+pub const FIREHOSE_ENDPOINT_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+pub const FIREHOSE_ENDPOINT_REASON_PHRASE_CHARACTERS_MAX: usize = 64;
+/// An HTTP endpoint's URL, its key and its common attributes (Firehose API).
+pub const FIREHOSE_ENDPOINT_URL_CHARACTERS_MAX: usize = 1000;
+pub const FIREHOSE_ENDPOINT_ATTRIBUTES_MAX: usize = 50;
+pub const FIREHOSE_ENDPOINT_ATTRIBUTE_NAME_CHARACTERS_MAX: usize = 256;
+pub const FIREHOSE_ENDPOINT_ATTRIBUTE_VALUE_CHARACTERS_MAX: usize = 1024;
+/// How long HTTP endpoints and Splunk are tried again (Firehose API: 0 to 7200 seconds).
+pub const FIREHOSE_RETRY_DURATION_MAX: Duration = Duration::from_secs(7200);
+pub const FIREHOSE_RETRY_DURATION_DEFAULT: Duration = Duration::from_secs(300);
+/// How long Splunk may take to acknowledge (Firehose API: 180 to 600 seconds).
+pub const FIREHOSE_SPLUNK_ACK_TIMEOUT_MIN: Duration = Duration::from_secs(180);
+pub const FIREHOSE_SPLUNK_ACK_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+/// A request to Splunk: the largest batch (5 MiB) and one put more, as a batch ends behind the put
+/// that fills it.
+pub const SPLUNK_BODY_BYTES_MAX: u64 = 5 * 1024 * 1024 + FIREHOSE_PUT_BYTES_MAX as u64;
+/// Records in one request to Splunk: each costs an index entry; the bytes are what counts.
+pub const SPLUNK_RECORDS_MAX: u64 = 250_000;
+/// What is read of Splunk's answers: they are one line.
+pub const SPLUNK_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
 /// A whole request body: 4 MiB of data in base64 is 5.6 MB; the rest is room for JSON around 500
 /// records and for clients that escape every slash.
 pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;

@@ -16,8 +16,6 @@ use crate::objects::room::Room;
 
 /// Level 6 of both libraries: the knee of size against time (docs/performance.md).
 const LEVEL: u32 = 6;
-/// Less than this is packed on the spot: a hop to another thread costs as much.
-const WORTH_A_THREAD_BYTES: usize = 64 * 1024;
 
 /// An object's bytes, a part at a time.
 pub struct Parts {
@@ -80,7 +78,7 @@ impl Parts {
                     plain.extend_from_slice(records?.slab());
                 }
                 let bytes = plain.len();
-                self.ready = on_a_core(&self.room, bytes, move || gzip(&plain)).await;
+                self.ready = self.room.work(bytes, move || gzip(&plain)).await;
             }
             Packer::Stream(mut encoder) => {
                 let Some(records) = self.chunks.next().await.transpose()? else {
@@ -95,7 +93,7 @@ impl Parts {
                     let ready = std::mem::take(encoder.get_mut());
                     (encoder, ready)
                 };
-                let (encoder, ready) = on_a_core(&self.room, bytes, pack).await;
+                let (encoder, ready) = self.room.work(bytes, pack).await;
                 self.ready.extend_from_slice(&ready);
                 self.packer = Packer::Stream(encoder);
             }
@@ -105,28 +103,8 @@ impl Parts {
     }
 }
 
-/// Runs `work` on `bytes` where it disturbs nobody.
-async fn on_a_core<T: Send + 'static>(
-    room: &Room,
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    if bytes < WORTH_A_THREAD_BYTES {
-        return work();
-    }
-    let turn = room.core().await;
-    let worked = tokio::task::spawn_blocking(move || {
-        let done = work();
-        drop(turn);
-        done
-    });
-    match worked.await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-fn gzip(plain: &[u8]) -> BytesMut {
+/// One member, in one go. Long work: `Room::work` is the place for it.
+pub fn gzip(plain: &[u8]) -> BytesMut {
     let level = libdeflater::CompressionLvl::new(LEVEL as i32).expect("6 is a level");
     let mut compressor = libdeflater::Compressor::new(level);
     let mut packed = vec![0; compressor.gzip_compress_bound(plain.len())];
@@ -144,6 +122,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Records, RecordsBuilder};
+    use crate::objects::room::WORTH_A_THREAD_BYTES;
 
     fn records(bytes: &[u8]) -> Records {
         let mut builder = RecordsBuilder::default();

@@ -9,6 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::limits;
 
+/// Less than this is worked on the spot: a hop to another thread costs as much.
+pub(super) const WORTH_A_THREAD_BYTES: usize = 64 * 1024;
+
 /// Cheap to clone; one for the whole daemon.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -29,9 +32,25 @@ impl Room {
         taken(&self.buffers).await
     }
 
-    /// A turn at a core. Cancel-safe.
-    pub async fn core(&self) -> OwnedSemaphorePermit {
-        taken(&self.cores).await
+    /// Runs `work` on so many bytes where it disturbs nobody, in its turn.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        if bytes < WORTH_A_THREAD_BYTES {
+            return work();
+        }
+        let turn = taken(&self.cores).await;
+        let worked = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        match worked.await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ pub trait Endpoint: Send + Sync {
 pub struct Terms {
     pub limits: RequestLimits,
     pub retry_duration: Duration,
+    /// Where failures go, and in which shape.
     pub error_output: ErrorOutput,
 }
 

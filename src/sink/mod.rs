@@ -4,8 +4,11 @@
 //! plan says, as often as it takes. It knows nothing of the buffer.
 
 pub mod endpoint;
+pub mod http_endpoint;
+mod meaning;
 pub mod objects;
 pub mod parts;
+mod plan;
 
 use futures_util::future::BoxFuture;
 

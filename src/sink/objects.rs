@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, BatchFacts, FlushReason, Plan, Receipt, Sink};
+use super::{Batch, BatchFacts, FlushReason, Plan, Receipt, Sink, plan};
 use crate::model::Compression;
 use crate::objects::key::{KeyFacts, KeyTemplate};
 use crate::objects::store::{OpenError, Stores};
@@ -54,12 +54,6 @@ struct Planned {
 enum PlannedCompression {
     None,
     Gzip,
-}
-
-/// What every version's plan says.
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
 }
 
 const VERSION: u32 = 1;
@@ -136,22 +130,8 @@ impl Sink for Objects {
 }
 
 impl Planned {
-    fn read(Plan(plan): &Plan) -> Result<Planned, Refusal> {
-        let version: Version = serde_json::from_slice(plan).map_err(damaged)?;
-        if version.v != VERSION {
-            return Err(Refusal {
-                code: "Plan.Version".to_owned(),
-                what: format!(
-                    "this batch was cut by another Standpipe, whose plans have version {} and not \
-                     {VERSION}: run that one until it is delivered",
-                    version.v
-                ),
-                cause: None,
-                retry_after: None,
-                needs_operator: true,
-            });
-        }
-        serde_json::from_slice(plan).map_err(damaged)
+    fn read(plan: &Plan) -> Result<Planned, Refusal> {
+        plan::read(plan, plan::OBJECTS, VERSION)
     }
 
     fn object(self, batch: &Batch) -> Object {
@@ -176,17 +156,6 @@ impl Planned {
             },
             metadata,
         }
-    }
-}
-
-fn damaged(cause: serde_json::Error) -> Refusal {
-    Refusal {
-        code: "Plan.Damaged".to_owned(),
-        what: "failed to read what was planned for this batch: its cut in the log is damaged"
-            .to_owned(),
-        cause: Some(Box::new(cause)),
-        retry_after: None,
-        needs_operator: true,
     }
 }
 

@@ -13,7 +13,13 @@ use standpipe::outside::http_client::{HttpClient, Limits, Outgoing, SendError};
 pub enum Say {
     Ok(&'static str),
     Status(u16, &'static str),
+    /// To the letter.
+    Answer(Response<Bytes>),
     TimeOut,
+    /// Nothing, for as long as the request allows.
+    Hang,
+    /// Trouble on the way, given the authority.
+    Trouble(fn(String) -> SendError),
 }
 
 #[derive(Default)]
@@ -23,8 +29,7 @@ pub struct Scripted {
 }
 
 /// Headers of the SDK that say its version, or differ each time.
-const UNSTABLE: [&str; 4] = [
-    "user-agent",
+const UNSTABLE: [&str; 3] = [
     "x-amz-user-agent",
     "amz-sdk-invocation-id",
     "amz-sdk-request",
@@ -40,6 +45,11 @@ impl Scripted {
 
     pub fn then(&self, say: Say) {
         self.answers.lock().unwrap().push_back(say);
+    }
+
+    /// How many answers nobody has asked for yet.
+    pub fn left(&self) -> usize {
+        self.answers.lock().unwrap().len()
     }
 
     /// All requests since the last time, as text.
@@ -58,6 +68,13 @@ impl Scripted {
         let (status, body) = match say.expect("the script has an answer for each request") {
             Say::Ok(body) => (200, body),
             Say::Status(status, body) => (status, body),
+            Say::Answer(response) => return Ok(response),
+            Say::Trouble(trouble) => return Err(trouble(authority)),
+            Say::Hang => {
+                tokio::time::sleep(limits.timeout).await;
+                let after = limits.timeout;
+                return Err(SendError::TimedOut { authority, after });
+            }
             Say::TimeOut => {
                 let after = limits.timeout;
                 return Err(SendError::TimedOut { authority, after });
@@ -74,7 +91,15 @@ impl Scripted {
             .headers
             .iter()
             .filter(|(name, _)| !UNSTABLE.contains(&name.as_str()))
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .filter(|(name, value)| *name != "user-agent" || !value.as_bytes().starts_with(b"aws-"))
+            .map(|(name, value)| {
+                let sensitive = if value.is_sensitive() {
+                    " (sensitive)"
+                } else {
+                    ""
+                };
+                format!("{name}: {}{sensitive}", value.to_str().unwrap())
+            })
             .map(|line| line.split(", Signature=").next().unwrap().to_owned())
             .collect();
         headers.sort();

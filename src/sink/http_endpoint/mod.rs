@@ -1,0 +1,205 @@
+//! Any server that speaks Firehose's HTTP endpoint protocol: Telegraf, Vector, an OpenTelemetry
+//! collector, and the partners of `preset`.
+//!
+//! ```text
+//! POST <url>                                          200
+//! X-Amz-Firehose-Request-Id: ed4a…                    Content-Type: application/json
+//! X-Amz-Firehose-Access-Key: …
+//!
+//! {"requestId":"ed4a…","timestamp":1700000000000,     {"requestId":"ed4a…","timestamp":1700000000123}
+//!  "records":[{"data":"aGVsbG8="}]}
+//! ```
+//!
+//! The plan is JSON with a version, because it stands in the log:
+//!
+//! ```json
+//! {"v":1,"sink":"http_endpoint","records_max":10000,"body_bytes_max":67108864,"encoding":"gzip","retry_duration_ms":300000}
+//! ```
+//!
+//! URL, key and attributes are not planned: as in Firehose, new ones count from the next attempt.
+
+mod answer;
+mod attributes;
+pub mod preset;
+mod rejection;
+mod request;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::RETRY_AFTER;
+use http::{Method, Request, Response};
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{Endpoint, EndpointRequest, Rejection, Terms};
+use super::parts::RequestLimits;
+use super::{BatchFacts, Plan, Receipt, plan};
+use crate::model::{Compression, ErrorOutput, Secret, limits};
+use crate::objects::compress::gzip;
+use crate::objects::{Refusal, Room};
+use crate::outside::Clock;
+use crate::outside::http_client::{HttpClient, Limits, Outgoing, retry_after};
+
+pub use attributes::{AttributesError, CommonAttributes};
+pub use url::{EndpointUrl, UrlError};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub url: EndpointUrl,
+    /// Sent verbatim; without one there is no such header.
+    pub access_key: Option<Secret>,
+    /// The stream's ARN.
+    pub source_arn: String,
+    pub content_encoding: Compression,
+    pub common_attributes: CommonAttributes,
+    pub retry_duration: Duration,
+    /// Of a request's body before compression. Up to `limits::FIREHOSE_ENDPOINT_BODY_BYTES_MAX`.
+    pub body_bytes_max: u64,
+}
+
+pub struct HttpEndpoint {
+    settings: Settings,
+    http: Arc<dyn HttpClient>,
+    clock: Clock,
+    room: Room,
+}
+
+/// What was decided when the batch was cut (D3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Planned {
+    v: u32,
+    sink: String,
+    records_max: u64,
+    body_bytes_max: u64,
+    encoding: PlannedEncoding,
+    retry_duration_ms: u64,
+}
+
+/// As it is written in plans: an interface to other versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PlannedEncoding {
+    None,
+    Gzip,
+}
+
+const VERSION: u32 = 1;
+const SINK: &str = "http_endpoint";
+
+const LIMITS: Limits = Limits {
+    timeout: limits::FIREHOSE_ENDPOINT_TIMEOUT,
+    answer_bytes_max: limits::FIREHOSE_ENDPOINT_ANSWER_BYTES_MAX,
+};
+
+impl HttpEndpoint {
+    pub fn new(
+        settings: Settings,
+        http: Arc<dyn HttpClient>,
+        clock: Clock,
+        room: Room,
+    ) -> HttpEndpoint {
+        HttpEndpoint {
+            settings,
+            http,
+            clock,
+            room,
+        }
+    }
+
+    async fn attempt(&self, request: &EndpointRequest) -> Result<Receipt, Rejection> {
+        let url = &self.settings.url;
+        let encoding = match Planned::read(&request.plan)?.encoding {
+            PlannedEncoding::None => Compression::Uncompressed,
+            PlannedEncoding::Gzip => Compression::Gzip,
+        };
+        let headers = request::headers(&self.settings, request.id, encoding);
+        let headers = headers.map_err(|cause| rejection::unmade(url, cause))?;
+        let body = self.body(request, encoding).await;
+        let bytes = body.len();
+        let mut outgoing = Request::new(Outgoing::Whole(body));
+        *outgoing.method_mut() = Method::POST;
+        *outgoing.uri_mut() = url.uri().clone();
+        *outgoing.headers_mut() = request::with_length(headers, bytes);
+        let sent = self.http.send(outgoing, LIMITS).await;
+        let response = sent.map_err(|cause| rejection::unanswered(url, cause))?;
+        answer::check(request.id, &response).map_err(|fault| {
+            let asked = self.asks_for(&response);
+            rejection::refused(url, response.status().as_u16(), asked, fault)
+        })?;
+        Ok(Receipt {
+            place: format!("{url} request {}", request.id),
+            bytes: bytes as u64,
+        })
+    }
+
+    /// The same bytes each time.
+    async fn body(&self, request: &EndpointRequest, encoding: Compression) -> Bytes {
+        let EndpointRequest {
+            id, at, records, ..
+        } = request;
+        let (id, at, records) = (*id, *at, records.clone());
+        let work = move || {
+            let plain = request::body(id, at, &records);
+            match encoding {
+                Compression::Uncompressed => Bytes::from(plain),
+                Compression::Gzip => gzip(&plain).freeze(),
+            }
+        };
+        self.room.work(request.records.slab().len(), work).await
+    }
+
+    fn asks_for(&self, response: &Response<Bytes>) -> Option<Duration> {
+        let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+        retry_after(value, self.clock.now())
+    }
+}
+
+impl Endpoint for HttpEndpoint {
+    fn plan(&self, _facts: &BatchFacts) -> Plan {
+        let planned = Planned {
+            v: VERSION,
+            sink: SINK.to_owned(),
+            records_max: limits::FIREHOSE_ENDPOINT_RECORDS_MAX,
+            body_bytes_max: self.settings.body_bytes_max,
+            encoding: match self.settings.content_encoding {
+                Compression::Uncompressed => PlannedEncoding::None,
+                Compression::Gzip => PlannedEncoding::Gzip,
+            },
+            retry_duration_ms: self.settings.retry_duration.as_millis() as u64,
+        };
+        Plan(serde_json::to_vec(&planned).expect("a plan is plain JSON"))
+    }
+
+    fn error_output(&self) -> ErrorOutput {
+        ErrorOutput::HttpEndpoint
+    }
+
+    fn terms(&self, plan: &Plan) -> Result<Terms, Refusal> {
+        let planned = Planned::read(plan)?;
+        Ok(Terms {
+            limits: RequestLimits {
+                records_max: planned.records_max,
+                body_bytes_max: planned.body_bytes_max,
+                framing: request::FRAMING,
+            },
+            retry_duration: Duration::from_millis(planned.retry_duration_ms),
+            error_output: self.error_output(),
+        })
+    }
+
+    fn send<'a>(
+        &'a self,
+        request: &'a EndpointRequest,
+    ) -> BoxFuture<'a, Result<Receipt, Rejection>> {
+        Box::pin(self.attempt(request))
+    }
+}
+
+impl Planned {
+    fn read(plan: &Plan) -> Result<Planned, Refusal> {
+        plan::read(plan, SINK, VERSION)
+    }
+}

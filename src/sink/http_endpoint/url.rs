@@ -1,0 +1,130 @@
+//! An HTTP endpoint's URL, of which only the host is ever shown: some partners' URLs hold a token.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::Scheme;
+
+use crate::model::limits;
+
+/// `http` or `https`, with a host, without a user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EndpointUrl(Uri);
+
+/// None of the texts repeats the URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    #[error("this is not a URL of an endpoint, such as `https://collector.example/firehose`")]
+    NotAUrl,
+    #[error(
+        "the URL has more than {} characters",
+        limits::FIREHOSE_ENDPOINT_URL_CHARACTERS_MAX
+    )]
+    TooLong,
+    #[error("the URL holds a user or password: the endpoint's access key has a place of its own")]
+    HoldsUser,
+}
+
+impl EndpointUrl {
+    pub fn parse(text: &str) -> Result<EndpointUrl, UrlError> {
+        if limits::FIREHOSE_ENDPOINT_URL_CHARACTERS_MAX < text.chars().count() {
+            return Err(UrlError::TooLong);
+        }
+        // `Uri` would drop a fragment without a word.
+        let uri = match text.contains('#') {
+            true => return Err(UrlError::NotAUrl),
+            false => text.parse::<Uri>().map_err(|_| UrlError::NotAUrl)?,
+        };
+        let known = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
+        let authority = uri.authority().ok_or(UrlError::NotAUrl)?;
+        if !known || authority.host().is_empty() {
+            return Err(UrlError::NotAUrl);
+        }
+        if authority.as_str().contains('@') {
+            return Err(UrlError::HoldsUser);
+        }
+        Ok(EndpointUrl(uri))
+    }
+
+    /// All of it: for the request, not for anybody's eyes.
+    pub fn uri(&self) -> &Uri {
+        &self.0
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.0.scheme() == Some(&Scheme::HTTPS)
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.0.scheme_str().unwrap_or_default();
+        let authority = self.0.authority().map_or("", |it| it.as_str());
+        write!(f, "{scheme}://{authority}")
+    }
+}
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Expect) {
+        expected.assert_eq(&match EndpointUrl::parse(text) {
+            Ok(url) => format!("{url} {}", url.uri()),
+            Err(error) => error.to_string(),
+        });
+    }
+
+    #[test]
+    fn a_url_is_sent_whole_and_shown_without_its_path() {
+        check(
+            "https://a.test:8443/v1/secret?k=v",
+            expect!["https://a.test:8443 https://a.test:8443/v1/secret?k=v"],
+        );
+        check("HTTP://[::1]", expect!["http://[::1] http://[::1]/"]);
+    }
+
+    #[test]
+    fn what_is_no_endpoints_url_is_refused_and_not_repeated() {
+        let not_a_url =
+            "this is not a URL of an endpoint, such as `https://collector.example/firehose`";
+        for text in [
+            "",
+            "collector",
+            "/firehose",
+            "ftp://a.test/",
+            "https://",
+            "https:///path",
+            "https://a.test/#here",
+            "https://a.test/with blank",
+        ] {
+            let told = EndpointUrl::parse(text).unwrap_err().to_string();
+            assert_eq!(told, not_a_url, "{text}");
+        }
+        check(
+            "https://user:password@a.test/",
+            expect![
+                "the URL holds a user or password: the endpoint's access key has a place of its own"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_thousand_characters_are_the_most() {
+        let url = |characters: usize| {
+            let start = "https://a.test/";
+            EndpointUrl::parse(&format!("{start}{}", "p".repeat(characters - start.len())))
+        };
+        assert!(url(1000).is_ok());
+        assert_eq!(url(1001), Err(UrlError::TooLong));
+    }
+}
