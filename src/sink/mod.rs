@@ -9,6 +9,7 @@ mod meaning;
 pub mod objects;
 pub mod parts;
 mod plan;
+pub mod splunk;
 
 use futures_util::future::BoxFuture;
 

@@ -5,6 +5,7 @@ mod http_endpoint;
 mod odd_answers;
 mod scripted;
 mod transformer;
+mod splunk;
 
 use std::sync::Arc;
 

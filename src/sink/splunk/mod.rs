@@ -1,0 +1,317 @@
+//! Splunk, through its HTTP Event Collector (HEC) with indexer acknowledgement.
+//!
+//! ```text
+//! POST /services/collector/{raw,event}        200 {"text":"Success","code":0,"ackId":7}
+//! Authorization: Splunk <token>
+//! X-Splunk-Request-Channel: <uuid>
+//!
+//! POST /services/collector/ack?channel=<uuid>    200 {"acks":{"7":false}}   not yet
+//! {"acks":[7]}                                   200 {"acks":{"7":true}}    once, then forgotten
+//! ```
+//!
+//! Data that is taken may still be lost by Splunk: it is delivered when it is acknowledged, and sent
+//! again when it is not, in time. An answer that is lost on its way, the one acknowledgement among
+//! them, so makes duplicates and never gaps.
+//!
+//! The plan is JSON with a version, because it stands in the log:
+//!
+//! ```json
+//! {"v":1,"sink":"splunk","format":"raw","body_bytes_max":9437184,"ack_timeout_ms":180000,"retry_duration_ms":300000}
+//! ```
+//!
+//! URL and token are not planned: as in Firehose, new ones count from the next attempt.
+
+mod answer;
+mod events;
+mod rejection;
+mod session;
+mod url;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, Uri};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+
+use super::endpoint::{Endpoint, EndpointRequest, Rejection, Terms};
+use super::parts::{Framing, RequestLimits};
+use super::{BatchFacts, Plan, Receipt, plan};
+use crate::model::{ErrorOutput, Records, Secret, limits};
+use crate::objects::Refusal;
+use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, retry_after};
+use crate::outside::{Clock, Dice};
+use rejection::IllegalToken;
+use session::{Session, Sessions};
+
+pub use url::{HecUrl, UrlError};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub url: HecUrl,
+    pub token: Secret,
+    pub format: Format,
+    /// `limits::FIREHOSE_SPLUNK_ACK_TIMEOUT_MIN` to `…_MAX`.
+    pub ack_timeout: Duration,
+    pub retry_duration: Duration,
+}
+
+/// As it is written in the configuration and in plans: an interface to other versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Splunk finds the events itself.
+    Raw,
+    /// Each record is one or more of HEC's JSON objects.
+    Event,
+}
+
+impl Format {
+    fn path(self) -> &'static str {
+        match self {
+            Format::Raw => "/services/collector/raw",
+            Format::Event => "/services/collector/event",
+        }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Format::Raw => "text/plain",
+            Format::Event => "application/json",
+        })
+    }
+}
+
+pub struct Splunk {
+    settings: Settings,
+    http: Arc<dyn HttpClient>,
+    clock: Clock,
+    sessions: Sessions,
+}
+
+/// What was decided when the batch was cut (D3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Planned {
+    v: u32,
+    sink: String,
+    format: Format,
+    body_bytes_max: u64,
+    ack_timeout_ms: u64,
+    retry_duration_ms: u64,
+}
+
+const VERSION: u32 = 1;
+const SINK: &str = "splunk";
+const AGENT: &str = concat!("standpipe/", env!("CARGO_PKG_VERSION"));
+
+/// Acknowledgements take seconds: asked soon at first, then at Firehose's leisure.
+const POLL_FIRST: Duration = Duration::from_millis(500);
+const POLL_LAST: Duration = Duration::from_secs(5);
+const POLL_LIMITS: Limits = Limits {
+    timeout: Duration::from_secs(30),
+    answer_bytes_max: limits::SPLUNK_ANSWER_BYTES_MAX,
+};
+
+impl Splunk {
+    pub fn new(settings: Settings, http: Arc<dyn HttpClient>, clock: Clock, dice: Dice) -> Splunk {
+        Splunk {
+            settings,
+            http,
+            clock,
+            sessions: Sessions::new(dice),
+        }
+    }
+
+    /// A channel that met trouble is not used again: the next one begins with a clean slate, and
+    /// perhaps at another indexer.
+    async fn attempt(&self, request: &EndpointRequest) -> Result<Receipt, Rejection> {
+        let planned = Planned::read(&request.plan)?;
+        let mut session = self.sessions.take();
+        let receipt = self
+            .deliver(&mut session, &planned, &request.records)
+            .await?;
+        self.sessions.give_back(session);
+        Ok(receipt)
+    }
+
+    async fn deliver(
+        &self,
+        session: &mut Session,
+        planned: &Planned,
+        records: &Records,
+    ) -> Result<Receipt, Rejection> {
+        let url = &self.settings.url;
+        let ack_timeout = Duration::from_millis(planned.ack_timeout_ms);
+        let deadline = Instant::now() + ack_timeout;
+        let body = records.slab().clone();
+        let bytes = body.len() as u64;
+        let uri = url.at(planned.format.path());
+        let request = self.request(uri, session, body);
+        let mut request = request.map_err(|cause| rejection::unmade(url, cause))?;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, planned.format.content_type());
+        let limits = Limits {
+            timeout: ack_timeout,
+            ..POLL_LIMITS
+        };
+        let response = self.exchange(session, request, limits).await;
+        let response = response.map_err(|cause| rejection::unanswered(url, cause))?;
+        let ack = answer::ack_id(&response)
+            .map_err(|refused| self.refused(records, &response, refused))?;
+        self.acknowledged(session, ack, records, deadline).await?;
+        Ok(Receipt {
+            place: format!("{url} channel {} ack {ack}", session.channel),
+            bytes,
+        })
+    }
+
+    /// Returns once the data is acknowledged. What goes wrong on the way to the indexer is asked
+    /// again, as the acknowledgement is there to be fetched; what the indexer itself refuses, is not.
+    async fn acknowledged(
+        &self,
+        session: &mut Session,
+        ack: u64,
+        records: &Records,
+        deadline: Instant,
+    ) -> Result<(), Rejection> {
+        let mut pause = POLL_FIRST;
+        let mut polls = 0;
+        loop {
+            let next = Instant::now() + pause;
+            sleep_until(next.min(deadline)).await;
+            polls += 1;
+            let trouble: Option<Box<dyn Error + Send + Sync>> =
+                match self.poll(session, ack).await? {
+                    Err(cause) => Some(Box::new(cause)),
+                    Ok(response) => match answer::is_acknowledged(&response, ack) {
+                        Ok(true) => return Ok(()),
+                        Ok(false) => None,
+                        Err(refused) if refused.fault.is_on_the_way() => Some(Box::new(refused)),
+                        Err(refused) => return Err(self.refused(records, &response, refused)),
+                    },
+                };
+            if deadline <= Instant::now() {
+                let cause = rejection::Unacknowledged { polls, trouble };
+                return Err(rejection::unacknowledged(&self.settings.url, cause));
+            }
+            pause = (pause * 2).min(POLL_LAST);
+        }
+    }
+
+    async fn poll(
+        &self,
+        session: &mut Session,
+        ack: u64,
+    ) -> Result<Result<Response<Bytes>, SendError>, Rejection> {
+        let channel = session.channel;
+        let path = format!("/services/collector/ack?channel={channel}");
+        let body = Bytes::from(json!({ "acks": [ack] }).to_string());
+        let url = &self.settings.url;
+        let request = self.request(url.at(&path), session, body);
+        let mut request = request.map_err(|cause| rejection::unmade(url, cause))?;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(self.exchange(session, request, POLL_LIMITS).await)
+    }
+
+    fn request(
+        &self,
+        uri: Uri,
+        session: &Session,
+        body: Bytes,
+    ) -> Result<Request<Outgoing>, IllegalToken> {
+        let authorization = format!("Splunk {}", self.settings.token.reveal());
+        let authorization = HeaderValue::from_str(&authorization);
+        let mut authorization = authorization.map_err(|_| IllegalToken)?;
+        authorization.set_sensitive(true);
+        let channel = HeaderValue::from_str(&session.channel.to_string());
+        let channel = channel.expect("a uuid is plain ASCII");
+        let bytes = body.len();
+        let mut request = Request::new(Outgoing::Whole(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, authorization);
+        headers.insert("x-splunk-request-channel", channel);
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(CONTENT_LENGTH, bytes.into());
+        if let Some(cookies) = session.cookies() {
+            headers.insert(COOKIE, cookies);
+        }
+        Ok(request)
+    }
+
+    async fn exchange(
+        &self,
+        session: &mut Session,
+        request: Request<Outgoing>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, SendError> {
+        let response = self.http.send(request, limits).await?;
+        session.absorb(response.headers());
+        Ok(response)
+    }
+
+    fn refused(
+        &self,
+        records: &Records,
+        response: &Response<Bytes>,
+        refused: answer::Refused,
+    ) -> Rejection {
+        let asked = response.headers().get(RETRY_AFTER);
+        let asked = asked.and_then(|value| retry_after(value.to_str().ok()?, self.clock.now()));
+        Rejection {
+            retry_after: asked,
+            ..rejection::refused(&self.settings.url, records, refused)
+        }
+    }
+}
+
+impl Endpoint for Splunk {
+    fn plan(&self, _facts: &BatchFacts) -> Plan {
+        let planned = Planned {
+            v: VERSION,
+            sink: SINK.to_owned(),
+            format: self.settings.format,
+            body_bytes_max: limits::SPLUNK_BODY_BYTES_MAX,
+            ack_timeout_ms: self.settings.ack_timeout.as_millis() as u64,
+            retry_duration_ms: self.settings.retry_duration.as_millis() as u64,
+        };
+        Plan(serde_json::to_vec(&planned).expect("a plan is plain JSON"))
+    }
+
+    fn error_output(&self) -> ErrorOutput {
+        ErrorOutput::Splunk
+    }
+
+    fn terms(&self, plan: &Plan) -> Result<Terms, Refusal> {
+        let planned = Planned::read(plan)?;
+        Ok(Terms {
+            limits: RequestLimits {
+                records_max: limits::SPLUNK_RECORDS_MAX,
+                body_bytes_max: planned.body_bytes_max,
+                framing: Framing::Concatenated,
+            },
+            retry_duration: Duration::from_millis(planned.retry_duration_ms),
+            error_output: self.error_output(),
+        })
+    }
+
+    fn send<'a>(
+        &'a self,
+        request: &'a EndpointRequest,
+    ) -> BoxFuture<'a, Result<Receipt, Rejection>> {
+        Box::pin(self.attempt(request))
+    }
+}
+
+impl Planned {
+    fn read(plan: &Plan) -> Result<Planned, Refusal> {
+        plan::read(plan, SINK, VERSION)
+    }
+}
