@@ -1,6 +1,7 @@
 //! Adapters against scripted peers: the requests that leave the process, to the letter, and what is
 //! made of the answers. A changed request here is a changed promise.
 
+mod contract;
 mod http_endpoint;
 mod odd_answers;
 mod scripted;
