@@ -33,7 +33,7 @@ pub struct Observed<'a> {
     pub commit: Option<Duration>,
     /// How long the listener for puts has taken no connection, though it could have.
     pub listener: Option<Duration>,
-    pub pipelines: &'a BTreeMap<StreamName, Progress>,
+    pub pipelines: &'a BTreeMap<StreamName, Vec<Progress>>,
 }
 
 /// Every reason for a no, each a line; none is a yes.
@@ -50,8 +50,8 @@ impl Observed<'_> {
         // What drains is not asked to wake any more, and has a deadline anyway.
         if self.phase == Phase::Running {
             reasons.extend(self.listener_hangs());
-            for (stream, progress) in self.pipelines {
-                reasons.extend(stuck(stream, progress));
+            for (stream, parts) in self.pipelines {
+                reasons.extend(parts.iter().find_map(|progress| stuck(stream, progress)));
             }
         }
         reasons
@@ -118,7 +118,7 @@ mod tests {
     /// What both questions are answered.
     #[track_caller]
     fn check(phase: Phase, log: Health, progress: &Progress, expected: Expect) {
-        let pipelines = BTreeMap::from([("clicks".parse().unwrap(), progress.clone())]);
+        let pipelines = BTreeMap::from([("clicks".parse().unwrap(), vec![progress.clone()])]);
         let observed = Observed {
             phase,
             log,

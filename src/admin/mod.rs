@@ -34,7 +34,7 @@ use page::Page;
 pub struct Watched {
     pub status: buffer::Status,
     pub stop: Stop,
-    pub pipelines: BTreeMap<StreamName, Progress>,
+    pub pipelines: BTreeMap<StreamName, Vec<Progress>>,
     /// Of the listener for puts. When our own is stuck, nobody is answered, which is an answer.
     pub listener: Pulse,
 }

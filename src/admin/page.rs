@@ -37,7 +37,7 @@ impl Page {
     pub fn write(
         &self,
         status: &buffer::Status,
-        pipelines: &BTreeMap<StreamName, Progress>,
+        pipelines: &BTreeMap<StreamName, Vec<Progress>>,
     ) -> String {
         let registry = self.registry.lock().expect("no holder of this lock panics");
         self.look_at_the_log(status);
@@ -72,11 +72,11 @@ impl Page {
         }
     }
 
-    fn look_at(&self, pipelines: &BTreeMap<StreamName, Progress>) {
-        for (stream, progress) in pipelines {
-            let stuck = progress
-                .refusal()
-                .map_or(0.0, |it| it.since.elapsed().as_secs_f64());
+    fn look_at(&self, pipelines: &BTreeMap<StreamName, Vec<Progress>>) {
+        for (stream, parts) in pipelines {
+            let refusals = parts.iter().filter_map(Progress::refusal);
+            let stuck = refusals.map(|refusal| refusal.since.elapsed().as_secs_f64());
+            let stuck = stuck.fold(0.0, f64::max);
             let gauge = self
                 .metrics
                 .delivery_stuck

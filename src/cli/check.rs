@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Configuration, Exit, Failure};
-use crate::config::{Loaded, Problem, Problems, Stream};
+use crate::config::{Destination, Loaded, Problem, Problems, Stream};
 use crate::model::{DirectoryId, ReaderKind, Seq, SeqRange};
 use crate::objects::key::KeyFacts;
 use crate::outside::{Clock, Surroundings};
@@ -104,14 +104,17 @@ pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]], out: &mut String)
 /// As an object would be called whose first record arrives now. What only the data directory knows
 /// is zero.
 fn example_key(stream: &Stream) -> String {
-    stream.sink.keys.object_key(&KeyFacts {
+    let Destination::Objects(sink) = &stream.destination else {
+        unreachable!("the configuration offers objects only")
+    };
+    sink.keys.object_key(&KeyFacts {
         directory: DirectoryId(0),
         stream: &stream.name,
         version: stream.description.version,
         range: SeqRange::new(Seq::new(0), Seq::new(1)),
         reader: ReaderKind::Arrivals,
         first_arrival: Clock::system().now(),
-        compression: stream.sink.compression,
+        compression: sink.compression,
     })
 }
 

@@ -65,7 +65,9 @@ fn refused(error: StartError) -> Failure {
         StartError::Open(daemon::OpenError::Storage(error)) => {
             (storage_exit(error), Some(error.hint()))
         }
-        StartError::Open(daemon::OpenError::Destination { .. }) => (Exit::Disk, None),
+        StartError::Open(
+            daemon::OpenError::Destination { .. } | daemon::OpenError::Connections { .. },
+        ) => (Exit::Disk, None),
     };
     let failure = Failure::new(exit, error);
     match hint {

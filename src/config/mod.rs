@@ -40,7 +40,9 @@ pub use place::{Origin, Place};
 pub use problem::{Problem, Problems, Wrong};
 pub use profiles::{plain_profile, usual_proxies};
 pub use reading::Said;
-pub use settings::{Identity, Listen, Settings, Stream};
+pub use settings::{
+    Backup, Destination, FailedOutput, Identity, Listen, Settings, Stream, Transform,
+};
 
 use crate::aws::Profile;
 use crate::outside::Surroundings;

@@ -1,8 +1,10 @@
 //! All that the daemon needs to know: valid, complete, without a trace of YAML.
 
-use crate::model::{Secret, StreamDescription, StreamName};
-use crate::outside::{Followed, stop};
-use crate::{buffer, pipeline, server, sink, telemetry};
+use crate::model::{BufferingHints, Secret, StreamDescription, StreamName};
+use crate::objects::Place;
+use crate::objects::key::KeyTemplate;
+use crate::outside::{Followed, http_client, stop};
+use crate::{buffer, pipeline, server, sink, telemetry, transform};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -36,10 +38,53 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 pub struct Stream {
     pub name: StreamName,
+    /// Of the delivery.
     pub pipeline: pipeline::Settings,
-    pub sink: sink::objects::Settings,
+    pub destination: Destination,
+    pub failed: FailedOutput,
+    pub transform: Option<Transform>,
+    pub backup: Option<Backup>,
     /// As Describe shows it; `version` and times are filled in from the log.
     pub description: StreamDescription,
-    /// A hash of everything above that shapes objects: a change raises the stream's version.
+    /// A hash of everything above that shapes objects and requests, and of no secret: a change raises
+    /// the stream's version.
     pub fingerprint: u64,
+}
+
+/// Where records go that are as they should be.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    Objects(sink::objects::Settings),
+    HttpEndpoint {
+        settings: sink::http_endpoint::Settings,
+        http: http_client::Settings,
+    },
+    Splunk {
+        settings: sink::splunk::Settings,
+        http: http_client::Settings,
+    },
+}
+
+/// Where records go that could not be processed or delivered.
+#[derive(Clone, Debug)]
+pub struct FailedOutput {
+    pub place: Place,
+    pub keys: KeyTemplate,
+}
+
+/// What records go through before they are delivered.
+#[derive(Clone, Debug)]
+pub struct Transform {
+    pub settings: transform::Settings,
+    pub hints: transform::Hints,
+    /// Invocations under way at once, at most.
+    pub parallel_max: usize,
+    pub http: http_client::Settings,
+}
+
+/// Where every record goes as it came.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    pub sink: sink::objects::Settings,
+    pub buffering: BufferingHints,
 }

@@ -7,7 +7,7 @@ use super::destination::{self, Destination};
 use super::node::Entry;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
-use super::settings::Stream;
+use super::settings::{self, FailedOutput, Stream};
 use crate::aws::Profile;
 use crate::model::{BufferingHints, StreamDescription, StreamName, Timestamp};
 use crate::pipeline;
@@ -80,7 +80,13 @@ fn stream(name: StreamName, buffering: BufferingHints, destination: Destination)
     Stream {
         fingerprint: fingerprint(&buffering, &destination),
         pipeline: pipeline::Settings { buffering },
-        sink: destination.sink,
+        failed: FailedOutput {
+            place: destination.sink.place.clone(),
+            keys: destination.sink.keys.clone(),
+        },
+        destination: settings::Destination::Objects(destination.sink),
+        transform: None,
+        backup: None,
         description: StreamDescription {
             name: name.clone(),
             version: 1,

@@ -1,7 +1,7 @@
 //! The only place that knows everyone: open, bind, spawn, watch, drain.
 //!
 //! ```text
-//!   open:   log ─► sinks ─► pipelines, direct put             (nothing runs yet)
+//!   open:   log ─► streams: sinks, pipelines, direct put      (nothing runs yet)
 //!   run:    committer, pipelines, listeners                   until somebody wishes to stop
 //!   drain:  listeners ─► pipelines ─► the log's last word     within the deadline
 //! ```
@@ -14,6 +14,7 @@ mod open;
 mod run;
 pub mod signals;
 mod start_up;
+mod streams;
 
 pub use open::{Daemon, Doors, OpenError};
 pub use run::{Outcome, Sockets, Wish};

@@ -1,10 +1,11 @@
 //! From settings to a daemon that is ready to run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::streams::{Streams, Task};
 use crate::admin::{Admin, Watched};
-use crate::buffer::{self, Committer, Handles, StreamSpec};
+use crate::buffer::{self, Committer, StreamSpec};
 use crate::config::{self, Settings};
 use crate::model::{ReaderKind, StreamName};
 use crate::objects::Room;
@@ -13,10 +14,7 @@ use crate::outside::disk;
 use crate::outside::http_client;
 use crate::outside::stop::{self, Stop, Stopper};
 use crate::outside::{Clock, Dice};
-use crate::pipeline::progress::Progress;
-use crate::pipeline::{Cuts, Destination, FailedOutput, Pipeline, Route};
 use crate::server::{Producers, Pulse};
-use crate::sink;
 use crate::source::direct_put::{self, DirectPut};
 use crate::telemetry::Metrics;
 
@@ -36,7 +34,7 @@ pub struct Daemon {
     pub direct_put: Arc<DirectPut>,
     pub admin: Arc<Admin>,
     pub status: buffer::Status,
-    pub(super) pipelines: Vec<(StreamName, Pipeline)>,
+    pub(super) tasks: Vec<(StreamName, Task)>,
     pub(super) committer: Committer,
     pub(super) shutdown: stop::Settings,
     pub(super) stopper: Stopper,
@@ -58,6 +56,12 @@ pub enum OpenError {
         #[source]
         cause: store::OpenError,
     },
+    #[error("failed to set up the connections of stream `{stream}`")]
+    Connections {
+        stream: StreamName,
+        #[source]
+        cause: http_client::OpenError,
+    },
 }
 
 impl Daemon {
@@ -67,7 +71,10 @@ impl Daemon {
         let metrics = doors.metrics.clone();
         let (stopper, stop) = stop::channel();
         let (intake_stopper, intake_ended) = stop::channel();
-        let mut parts = Parts {
+        let room = Room::default();
+        let mut parts = Streams {
+            identity: settings.identity.clone(),
+            room: room.clone(),
             directory: opened.directory,
             shutdown: settings.shutdown,
             stop: stop.clone(),
@@ -80,11 +87,11 @@ impl Daemon {
                 http: doors.http,
                 clock: doors.clock.clone(),
                 dice: doors.dice.fork(),
-                room: Room::default(),
+                room,
             }),
-            pipelines: Vec::new(),
+            tasks: Vec::new(),
             progress: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            puts: BTreeMap::new(),
         };
         let mut handles = opened.streams;
         for stream in &settings.streams {
@@ -112,10 +119,10 @@ impl Daemon {
         };
         let producers = Producers::new(settings.producers.iter().cloned());
         Ok(Daemon {
-            direct_put: Arc::new(DirectPut::new(identity, parts.streams, producers, tools)),
+            direct_put: Arc::new(DirectPut::new(identity, parts.puts, producers, tools)),
             admin: Arc::new(Admin::new(watched, metrics.clone(), token)),
             status: opened.status,
-            pipelines: parts.pipelines,
+            tasks: parts.tasks,
             committer: opened.committer,
             shutdown: settings.shutdown,
             stopper,
@@ -141,78 +148,11 @@ fn open_log(settings: &Settings, doors: &mut Doors) -> Result<buffer::Opened, Op
 }
 
 fn spec(stream: &config::Stream) -> StreamSpec {
+    let answers = stream.transform.iter().map(|_| ReaderKind::Answers);
+    let backup = stream.backup.iter().map(|_| ReaderKind::Backup);
     StreamSpec {
         name: stream.name.clone(),
         fingerprint: stream.fingerprint,
-        readers: BTreeSet::new(),
-    }
-}
-
-/// What is gathered, stream by stream.
-struct Parts {
-    directory: crate::model::DirectoryId,
-    shutdown: stop::Settings,
-    stop: Stop,
-    intake_ended: Stop,
-    metrics: Metrics,
-    clock: Clock,
-    dice: Dice,
-    stores: Stores,
-    pipelines: Vec<(StreamName, Pipeline)>,
-    progress: BTreeMap<StreamName, Progress>,
-    streams: BTreeMap<StreamName, direct_put::Stream>,
-}
-
-impl Parts {
-    async fn add(&mut self, stream: &config::Stream, handles: Handles) -> Result<(), OpenError> {
-        let Handles {
-            facts,
-            intake,
-            outlet,
-            ..
-        } = handles;
-        let failed_to_open = |cause| OpenError::Destination {
-            stream: stream.name.clone(),
-            cause,
-        };
-        let sink = sink::objects::Objects::open(&stream.sink, &mut self.stores);
-        let sink = sink.await.map_err(failed_to_open)?;
-        let store = self.stores.open(&stream.sink.place);
-        let failed = FailedOutput {
-            store: store.await.map_err(failed_to_open)?,
-            keys: stream.sink.keys.clone(),
-            function: String::new(),
-        };
-        let mut description = stream.description.clone();
-        description.version = facts.version;
-        description.created = facts.created;
-        description.updated = facts.updated;
-        let direct_put = direct_put::Stream {
-            intake,
-            id: facts.id,
-            directory: self.directory,
-            description,
-        };
-        let progress = Progress::default();
-        let route = Route {
-            stream: stream.name.clone(),
-            directory: self.directory,
-            reader: ReaderKind::Arrivals,
-            outlet: Arc::new(outlet),
-            destination: Destination::Objects(Arc::new(sink)),
-            failed,
-            progress: progress.clone(),
-            metrics: self.metrics.clone(),
-            mode: self.shutdown.mode,
-            stop: self.stop.clone(),
-            clock: self.clock.clone(),
-            upstream_ended: self.intake_ended.clone(),
-        };
-        let dice = self.dice.fork();
-        let pipeline = Pipeline::new(&stream.pipeline, facts, Cuts::New, route, dice);
-        self.streams.insert(stream.name.clone(), direct_put);
-        self.progress.insert(stream.name.clone(), progress);
-        self.pipelines.push((stream.name.clone(), pipeline));
-        Ok(())
+        readers: answers.chain(backup).collect(),
     }
 }

@@ -9,6 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::daemon::Daemon;
+use crate::daemon::streams::Task;
 use crate::outside::stop::{self, Mode, Phase, Stopper};
 use crate::pipeline::Ended;
 use crate::server::{Listener, Pulse, Service};
@@ -63,9 +64,17 @@ impl Daemon {
                 listen(listener, self.admin, admin_stop, Pulse::default()),
             );
         }
-        for (stream, pipeline) in self.pipelines {
-            let name = format!("pipeline of stream `{stream}`");
-            tasks.spawn(&name, async { Ending::Pipeline(pipeline.run().await) });
+        for (stream, task) in self.tasks {
+            match task {
+                Task::Pipeline(pipeline) => {
+                    let name = format!("pipeline of stream `{stream}`");
+                    tasks.spawn(&name, async { Ending::Pipeline(pipeline.run().await) });
+                }
+                Task::Transforming(transforming) => {
+                    let name = format!("transformer of stream `{stream}`");
+                    tasks.spawn(&name, async { Ending::Pipeline(transforming.run().await) });
+                }
+            }
         }
         let mut intake_stopper = Some(self.intake_stopper);
         if let Some(listener) = sockets.firehose {

@@ -19,6 +19,11 @@ impl StreamName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The delivery stream's, as Firehose makes it.
+    pub fn arn(&self, region: &str, account: &str) -> String {
+        format!("arn:aws:firehose:{region}:{account}:deliverystream/{self}")
+    }
 }
 
 impl FromStr for StreamName {

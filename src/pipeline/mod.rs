@@ -19,6 +19,7 @@ mod plan;
 pub mod progress;
 mod reading;
 mod route;
+pub mod transforming;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use standpipe::aws::{Credentials, Profile};
-use standpipe::config::{Identity, Listen, Settings, Stream};
+use standpipe::config::{Destination, FailedOutput, Identity, Listen, Settings, Stream};
 use standpipe::model::{
     BufferingHints, Compression, DestinationDescription, Secret, StreamDescription, Timestamp,
 };
@@ -60,14 +60,21 @@ fn stream(plan: &StreamPlan) -> Stream {
         size: plan.size,
         interval: plan.interval,
     };
+    let keys = KeyTemplate::new(Some("events/"), None, None).expect("a plain prefix");
     Stream {
         name: name.clone(),
         pipeline: pipeline::Settings { buffering },
-        sink: sink::objects::Settings {
+        failed: FailedOutput {
             place: place(plan.place),
-            keys: KeyTemplate::new(Some("events/"), None, None).expect("a plain prefix"),
-            compression: plan.compression,
+            keys: keys.clone(),
         },
+        destination: Destination::Objects(sink::objects::Settings {
+            place: place(plan.place),
+            keys,
+            compression: plan.compression,
+        }),
+        transform: None,
+        backup: None,
         description: StreamDescription {
             name,
             version: 1,

@@ -42,7 +42,7 @@ pub fn daemon(token: Option<&str>) -> Idle {
     let born = Timestamp::from_millis(1_767_225_600_000);
     happened::daemon::started(&metrics, born, "delivery.yaml", folder.path());
     let (stopper, stop) = stop::channel();
-    let progress = |spec: &StreamSpec| (spec.name.clone(), Progress::default());
+    let progress = |spec: &StreamSpec| (spec.name.clone(), vec![Progress::default()]);
     let watched = Watched {
         status: log.status.clone(),
         stop,

@@ -68,22 +68,27 @@ impl Stores {
         if let Some((_, connection)) = known {
             return Ok(connection.clone());
         }
-        let http = self.client(profile)?;
+        let http = self
+            .client(&profile.http)
+            .map_err(|cause| OpenError::Http {
+                profile: profile.name.clone(),
+                cause,
+            })?;
         let connection = aws::connect(profile, http, self.doors.clock.clone()).await;
         self.connections.push((profile.clone(), connection.clone()));
         Ok(connection)
     }
 
-    fn client(&mut self, profile: &Profile) -> Result<Arc<dyn HttpClient>, OpenError> {
-        let settings = &profile.http;
+    /// One client for all that have the same settings.
+    pub fn client(
+        &mut self,
+        settings: &http_client::Settings,
+    ) -> Result<Arc<dyn HttpClient>, http_client::OpenError> {
         let known = self.clients.iter().find(|(known, _)| known == settings);
         if let Some((_, client)) = known {
             return Ok(Arc::clone(client));
         }
-        let client = (self.doors.http)(settings).map_err(|cause| OpenError::Http {
-            profile: profile.name.clone(),
-            cause,
-        })?;
+        let client = (self.doors.http)(settings)?;
         self.clients.push((settings.clone(), Arc::clone(&client)));
         Ok(client)
     }
