@@ -53,6 +53,7 @@ pub struct Stream {
 
 /// Where records go that are as they should be.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each stream")]
 pub enum Destination {
     Objects(sink::objects::Settings),
     HttpEndpoint {

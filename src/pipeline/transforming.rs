@@ -177,7 +177,7 @@ impl Transforming {
                     self.failures = 0;
                 }
                 Err(LogError::Closed) => return,
-                Err(error @ (LogError::Failed | LogError::Full)) => {
+                Err(error @ (LogError::Failed | LogError::Full | LogError::Stale)) => {
                     let say = self.line.progress.buffer_trouble("answers");
                     let batch = happened::delivery::Batch {
                         stream: &self.line.facts.name,

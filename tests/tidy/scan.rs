@@ -23,7 +23,8 @@ pub struct Function {
 impl Source {
     pub fn new(path: &str, text: &str) -> Source {
         let code = code_of(text);
-        let all_tests = !path.starts_with("src/") || path.ends_with("/tests.rs");
+        let all_tests =
+            !path.starts_with("src/") || path.contains("/tests/") || path.ends_with("/tests.rs");
         let lines = text.lines().zip(code.lines()).map(|(text, code)| Line {
             text: text.to_owned(),
             code: code.to_owned(),

@@ -5,8 +5,8 @@ mod contract;
 mod http_endpoint;
 mod odd_answers;
 mod scripted;
-mod transformer;
 mod splunk;
+mod transformer;
 
 use std::sync::Arc;
 
