@@ -173,6 +173,18 @@ fn storage_says_what_is_not_a_storage_directory() {
     check("storage_empty", &said);
 }
 
+#[test]
+fn storage_tells_what_waits_for_whom_and_what_became_of_the_parts_of_a_batch() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log-v1/answered");
+    let mut said = String::new();
+    for more in [&[][..], &["--json"]] {
+        let mut ls = standpipe(Path::new("."));
+        ls.args(["storage", "ls", "--directory"]).arg(&fixture);
+        said += &told(ls.args(more));
+    }
+    check("storage_answers", &said);
+}
+
 /// A server that answers each request with the next of `answers`, and hands back what it was sent.
 fn server(answers: &'static [(&str, &str)]) -> (SocketAddr, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
