@@ -59,8 +59,9 @@ impl FromStr for ByteSize {
             return count.checked_mul(factor).map(ByteSize).ok_or_else(wrong);
         }
         let bytes = count.parse::<f64>().map_err(|_| wrong())? * factor as f64;
-        let whole = bytes.fract() == 0.0 && bytes <= (1u64 << 53) as f64;
-        if whole {
+        // Firehose counts in tenths of MiB too, which are no whole bytes: `0.2MiB`.
+        let is_whole = bytes.fract() == 0.0 || 1 < factor;
+        if is_whole && bytes <= (1u64 << 53) as f64 {
             Ok(ByteSize(bytes as u64))
         } else {
             Err(wrong())
@@ -98,6 +99,9 @@ mod tests {
     fn a_size_is_a_count_and_a_unit() {
         check("5MiB", expect!["5MiB (5242880)"]);
         check("0.25 MiB", expect!["256KiB (262144)"]);
+        check("0.2MiB", expect!["209715B (209715)"]);
+        check("0.3B", expect!["`0.3B` is not a size"]);
+        check(".MiB", expect!["`.MiB` is not a size"]);
         check("1024000B", expect!["1000KiB (1024000)"]);
         check("0B", expect!["0B (0)"]);
         check("5", expect!["`5` is not a size"]);
