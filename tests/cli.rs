@@ -141,6 +141,23 @@ fn check_speaks_json() {
 }
 
 #[test]
+fn check_shows_an_example_of_whatever_a_stream_may_write() {
+    let folder = folder(
+        "streams:\n  demo:\n    source: direct_put\n    \
+         transform: { http: { url: \"http://127.0.0.1:8000/\" } }\n    \
+         destination: { http_endpoint: { url: \"http://127.0.0.1:8080/\" } }\n    \
+         failed_output: { directory: { path: failed, prefix: demo/ } }\n    \
+         source_backup: { directory: { path: all, compression: gzip } }\n",
+    );
+    let text = told(standpipe(folder.path()).arg("check"));
+    let (_, text) = text.split_once("objects, for example").unwrap();
+    let json = told(standpipe(folder.path()).args(["check", "--json"]));
+    let (_, json) = json.split_once("\"streams\"").unwrap();
+    let (json, _) = json.split_once("\"values\"").unwrap();
+    check("check_examples", &format!("{text}---{json}"));
+}
+
+#[test]
 fn a_bad_configuration_is_78_for_every_command() {
     let folder =
         folder("storage: { max_size: 5 megs }\nstreams: { demo: { source: direct_put } }\n");

@@ -2,6 +2,10 @@
 //!
 //! An expectation that changes here is a promise that changes.
 
+#[path = "configuration/beside.rs"]
+mod beside;
+#[path = "configuration/endpoints.rs"]
+mod endpoints;
 #[path = "configuration/files.rs"]
 mod files;
 #[path = "configuration/odd.rs"]

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{Configuration, Exit, Failure};
 use crate::config::{Destination, Loaded, Problem, Problems, Stream};
-use crate::model::{DirectoryId, ReaderKind, Seq, SeqRange};
+use crate::model::{Compression, DirectoryId, ErrorOutput, ReaderKind, Seq, SeqRange, StreamName};
+use crate::objects::Place;
 use crate::objects::key::KeyFacts;
 use crate::outside::{Clock, Surroundings};
 
@@ -21,8 +22,8 @@ Exit codes: 0 good, 64 bad command line, 78 bad configuration";
 
 /// Checks the configuration, and prints what was understood.
 ///
-/// Every value is shown with the place where it was written (or `default`), every stream with an
-/// example of an object's key. All problems are told at once. Reads files, and touches nothing else:
+/// Every value is shown with the place where it was written (or `default`), every stream with
+/// examples of its objects' keys: delivered, failed, copied. All problems are told at once. Reads files, and touches nothing else:
 /// no port is bound, no server asked, no folder made.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -62,11 +63,14 @@ fn text(loaded: &Loaded) -> String {
     out.push('\n');
     table(&rows.collect::<Vec<_>>(), &mut out);
     out.push_str("\nobjects, for example\n");
-    let rows = loaded.settings.streams.iter().map(|stream| {
-        let url = &stream.description.destination.url;
-        let separator = if url.ends_with('/') { "" } else { "/" };
-        let object = format!("{url}{separator}{}", example_key(stream));
-        [stream.name.to_string(), object, String::new()]
+    let examples = loaded.settings.streams.iter().flat_map(Example::of);
+    let rows = examples.map(|example| {
+        let what = match example.what {
+            What::Delivered => "",
+            What::Failed(kind) => kind.as_str(),
+            What::Copied => "source_backup",
+        };
+        [example.stream.to_string(), example.url(), what.to_owned()]
     });
     table(&rows.collect::<Vec<_>>(), &mut out);
     if !loaded.warnings.is_empty() {
@@ -101,34 +105,85 @@ pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]], out: &mut String)
     }
 }
 
-/// As an object would be called whose first record arrives now. What only the data directory knows
-/// is zero.
-fn example_key(stream: &Stream) -> String {
-    let Destination::Objects(sink) = &stream.destination else {
-        unreachable!("the configuration offers objects only")
-    };
-    sink.keys.object_key(&KeyFacts {
-        directory: DirectoryId(0),
-        stream: &stream.name,
-        version: stream.description.version,
-        range: SeqRange::new(Seq::new(0), Seq::new(1)),
-        reader: ReaderKind::Arrivals,
-        first_arrival: Clock::system().now(),
-        compression: sink.compression,
-    })
+/// An object as it would be called whose first record arrives now. What only the data directory
+/// knows is zero.
+struct Example<'a> {
+    stream: &'a StreamName,
+    what: What,
+    /// Of its place.
+    place: String,
+    key: String,
+}
+
+enum What {
+    Delivered,
+    Failed(ErrorOutput),
+    Copied,
+}
+
+impl Example<'_> {
+    fn of(stream: &Stream) -> Vec<Example<'_>> {
+        let mut examples = Vec::new();
+        let mut add = |what, place: &Place, key| {
+            examples.push(Example {
+                stream: &stream.name,
+                what,
+                place: place.url(),
+                key,
+            });
+        };
+        let facts = |reader, compression| KeyFacts {
+            directory: DirectoryId(0),
+            stream: &stream.name,
+            version: stream.description.version,
+            range: SeqRange::new(Seq::new(0), Seq::new(1)),
+            reader,
+            first_arrival: Clock::system().now(),
+            compression,
+        };
+        let reader = match &stream.transform {
+            None => ReaderKind::Arrivals,
+            Some(_) => ReaderKind::Answers,
+        };
+        let mut failures = Vec::new();
+        if stream.transform.is_some() {
+            failures.push(ErrorOutput::Processing);
+        }
+        match &stream.destination {
+            Destination::Objects(sink) => {
+                let key = sink.keys.object_key(&facts(reader, sink.compression));
+                add(What::Delivered, &sink.place, key);
+            }
+            Destination::HttpEndpoint { .. } => failures.push(ErrorOutput::HttpEndpoint),
+            Destination::Splunk { .. } => failures.push(ErrorOutput::Splunk),
+        }
+        for kind in failures {
+            let facts = facts(reader, Compression::Uncompressed);
+            let key = stream.failed.keys.failed_key(&facts, kind);
+            add(What::Failed(kind), &stream.failed.place, key);
+        }
+        if let Some(backup) = &stream.backup {
+            let facts = facts(ReaderKind::Backup, backup.sink.compression);
+            add(
+                What::Copied,
+                &backup.sink.place,
+                backup.sink.keys.object_key(&facts),
+            );
+        }
+        examples
+    }
+
+    fn url(&self) -> String {
+        let separator = if self.place.ends_with('/') { "" } else { "/" };
+        format!("{}{separator}{}", self.place, self.key)
+    }
 }
 
 fn document(loaded: &Loaded) -> serde_json::Value {
     let values = loaded.said.iter().map(
         |said| json!({ "path": said.path, "value": said.value, "origin": said.place.to_string() }),
     );
-    let streams = loaded.settings.streams.iter().map(|stream| {
-        json!({
-            "name": stream.name.as_str(),
-            "destination": stream.description.destination.url,
-            "example_key": example_key(stream),
-        })
-    });
+    let streams = loaded.settings.streams.iter().map(stream_document);
     json!({
         "version": 1,
         "good": true,
@@ -137,6 +192,21 @@ fn document(loaded: &Loaded) -> serde_json::Value {
         "streams": streams.collect::<Vec<_>>(),
         "warnings": loaded.warnings.iter().map(problem).collect::<Vec<_>>(),
     })
+}
+
+fn stream_document(stream: &Stream) -> serde_json::Value {
+    let mut document = json!({
+        "name": stream.name.as_str(),
+        "destination": stream.description.destination.url(),
+    });
+    for example in Example::of(stream) {
+        match example.what {
+            What::Delivered => document["example_key"] = json!(example.key),
+            What::Failed(kind) => document["failed"][kind.as_str()] = json!(example.url()),
+            What::Copied => document["source_backup"] = json!(example.url()),
+        }
+    }
+    document
 }
 
 fn problem_document(problems: &Problems) -> serde_json::Value {

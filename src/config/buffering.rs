@@ -1,18 +1,23 @@
 //! When a batch is big or old enough: hints, with Firehose's ranges and its wording of the reason.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::kind::{BOOL, DURATION, SIZE};
+use super::kind::{BOOL, DURATION, Kind, SIZE};
 use super::place::Place;
 use super::problem::Wrong;
+use super::range;
 use super::reading::{Block, Keys, Told};
 use crate::model::limits::{
     FIREHOSE_BUFFER_INTERVAL_DEFAULT, FIREHOSE_BUFFER_INTERVAL_MAX, FIREHOSE_BUFFER_INTERVAL_MIN,
-    FIREHOSE_S3_BUFFER_SIZE_DEFAULT, FIREHOSE_S3_BUFFER_SIZE_MAX, FIREHOSE_S3_BUFFER_SIZE_MIN,
+    FIREHOSE_ENDPOINT_BUFFER_INTERVAL_DEFAULT, FIREHOSE_S3_BUFFER_SIZE_DEFAULT,
+    FIREHOSE_S3_BUFFER_SIZE_MAX, FIREHOSE_S3_BUFFER_SIZE_MIN, FIREHOSE_SPLUNK_BUFFER_INTERVAL_MAX,
+    FIREHOSE_SPLUNK_BUFFER_SIZE_MAX,
 };
 use crate::model::{BufferingHints, ByteSize};
+use crate::sink::http_endpoint::preset::Sizes;
 
-pub static ALL: [&Keys; 2] = [&DEFAULTS, &BUFFERING];
+pub static ALL: [&Keys; 3] = [&DEFAULTS, &BUFFERING, &BACKUP];
 static DEFAULTS: Keys = Keys {
     known: &["buffering"],
     later: &[],
@@ -21,121 +26,214 @@ static BUFFERING: Keys = Keys {
     known: &["size", "interval", "low_latency"],
     later: &["grow_to"],
 };
+/// What is copied is in no hurry.
+static BACKUP: Keys = Keys {
+    known: &["size", "interval"],
+    later: &[],
+};
+
+/// What a destination allows, and what counts where nobody says anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranges {
+    size: Sizes,
+    interval: RangeInclusive<Duration>,
+    interval_usual: Duration,
+    /// The least with `low_latency: true`.
+    interval_low: Duration,
+}
+
+const OBJECT_SIZES: Sizes = Sizes {
+    least: FIREHOSE_S3_BUFFER_SIZE_MIN,
+    usual: FIREHOSE_S3_BUFFER_SIZE_DEFAULT,
+    most: FIREHOSE_S3_BUFFER_SIZE_MAX,
+};
+pub const OBJECTS: Ranges = Ranges {
+    size: OBJECT_SIZES,
+    interval: FIREHOSE_BUFFER_INTERVAL_MIN..=FIREHOSE_BUFFER_INTERVAL_MAX,
+    interval_usual: FIREHOSE_BUFFER_INTERVAL_DEFAULT,
+    interval_low: Duration::ZERO,
+};
+pub const SPLUNK: Ranges = Ranges {
+    size: Sizes {
+        least: FIREHOSE_S3_BUFFER_SIZE_MIN,
+        usual: FIREHOSE_SPLUNK_BUFFER_SIZE_MAX,
+        most: FIREHOSE_SPLUNK_BUFFER_SIZE_MAX,
+    },
+    interval: Duration::ZERO..=FIREHOSE_SPLUNK_BUFFER_INTERVAL_MAX,
+    interval_usual: FIREHOSE_SPLUNK_BUFFER_INTERVAL_MAX,
+    interval_low: Duration::ZERO,
+};
+const COPIES: Ranges = Ranges {
+    interval_low: FIREHOSE_BUFFER_INTERVAL_MIN,
+    ..OBJECTS
+};
+/// All that some destination allows.
+pub const ANY: Ranges = Ranges {
+    interval: Duration::ZERO..=FIREHOSE_BUFFER_INTERVAL_MAX,
+    ..OBJECTS
+};
+
+impl Ranges {
+    /// Requests are no objects: many small ones do no harm.
+    pub const fn of_requests(size: Sizes) -> Ranges {
+        Ranges {
+            size,
+            interval: Duration::ZERO..=FIREHOSE_BUFFER_INTERVAL_MAX,
+            interval_usual: FIREHOSE_ENDPOINT_BUFFER_INTERVAL_DEFAULT,
+            interval_low: Duration::ZERO,
+        }
+    }
+
+    fn check_size(&self, size: ByteSize) -> Result<(), Wrong> {
+        let Sizes { least, most, .. } = self.size;
+        let whole = match size.get().is_multiple_of(1 << 20) {
+            true => Ok(()),
+            false => Err(range::NOT_WHOLE.to_owned()),
+        };
+        let hint = match least == most {
+            true => format!("{least}, and nothing else"),
+            false => format!("{least} to {most}, in whole MiB"),
+        };
+        range::check(size, &(least..=most), |it| it.get() >> 20)
+            .and(whole)
+            .map_err(|reason| range::refused(&size.to_string(), &reason).hint(hint))
+    }
+
+    fn check_interval(&self, interval: Duration, is_low: bool) -> Result<(), Wrong> {
+        let (least, most) = (*self.interval.start(), *self.interval.end());
+        let allowed = if is_low { self.interval_low } else { least };
+        let (from, to) = (allowed.as_secs(), most.as_secs());
+        let hint = match interval < least && self.interval_low < least {
+            true => format!(
+                "{from}s to {to}s; `low_latency: true` beside it allows {}s to {}s: many small \
+                 objects",
+                self.interval_low.as_secs(),
+                least.as_secs() - 1,
+            ),
+            false if interval <= most && interval.subsec_nanos() != 0 => {
+                "in whole seconds".to_owned()
+            }
+            false => format!("{from}s to {to}s"),
+        };
+        range::check_seconds(interval, &(allowed..=most)).map_err(|wrong| wrong.hint(hint))
+    }
+}
 
 /// What stands in one `buffering` block, or nowhere.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     size: Option<(ByteSize, Place)>,
     interval: Option<(Duration, Place)>,
-    low_latency: Option<(bool, Place)>,
+    low_latency: Option<bool>,
 }
 
-/// `defaults.buffering`, under every stream that does not say otherwise.
+/// `defaults.buffering`, under every stream that does not say otherwise and whose destination allows it.
 pub fn defaults(root: &Block<'_>) -> Result<Written, Told> {
     let block = root.block("defaults", &DEFAULTS)?;
     let Some(block) = block.block_if_given("buffering", &BUFFERING)? else {
         return Ok(Written::default());
     };
     let written = written(&block)?;
-    check_interval(&block, &written)?;
-    Ok(written)
+    let size = written.size.as_ref().map_or(Ok(()), |(size, _)| {
+        ANY.check_size(*size)
+            .map_err(|wrong| block.wrong("size", wrong))
+    });
+    let interval = written.interval.as_ref().map_or(Ok(()), |(interval, _)| {
+        ANY.check_interval(*interval, false)
+            .map_err(|wrong| block.wrong("interval", wrong))
+    });
+    size.and(interval).and(Ok(written))
 }
 
 /// A stream's own `buffering`, over the defaults, over Firehose's.
 pub fn of_stream(
     stream: &Block<'_>,
+    ranges: &Ranges,
     defaults: &Result<Written, Told>,
 ) -> Result<BufferingHints, Told> {
     let block = stream.block("buffering", &BUFFERING)?;
     let own = written(&block)?;
-    let defaults = defaults.clone()?;
-    let written = Written {
-        size: own.size.or(defaults.size),
-        interval: own.interval.or(defaults.interval),
-        low_latency: own.low_latency.or(defaults.low_latency),
-    };
-    check_interval(&block, &written)?;
-    let or = Place::default_value;
-    let (size, place) = written
-        .size
-        .unwrap_or_else(|| (FIREHOSE_S3_BUFFER_SIZE_DEFAULT, or()));
-    block.reading.say(&place, &block.at("size"), size);
-    let (interval, place) = written
-        .interval
-        .unwrap_or_else(|| (FIREHOSE_BUFFER_INTERVAL_DEFAULT, or()));
-    block
-        .reading
-        .say(&place, &block.at("interval"), (DURATION.show)(&interval));
-    Ok(BufferingHints { size, interval })
+    settled(&block, ranges, own, defaults.clone()?)
+}
+
+/// Of a source backup: no stream's defaults lie under it.
+pub fn of_backup(backup: &Block<'_>) -> Result<BufferingHints, Told> {
+    let block = backup.block("buffering", &BACKUP)?;
+    let own = written(&block)?;
+    settled(&block, &COPIES, own, Written::default())
 }
 
 fn written(block: &Block<'_>) -> Result<Written, Told> {
-    let size = block.peek("size", &SIZE).and_then(|size| {
-        size.as_ref()
-            .map_or(Ok(()), |(size, _)| check_size(block, *size))?;
-        Ok(size)
-    });
+    let size = block.peek("size", &SIZE);
     let interval = block.peek("interval", &DURATION);
-    let low_latency = block.peek("low_latency", &BOOL);
+    let low_latency = match block.may_have("low_latency") {
+        true => block.peek("low_latency", &BOOL),
+        false => Ok(None),
+    };
     Ok(Written {
         size: size?,
         interval: interval?,
-        low_latency: low_latency?,
+        low_latency: low_latency?.map(|(is_low, _)| is_low),
     })
 }
 
-fn check_size(block: &Block<'_>, size: ByteSize) -> Result<(), Told> {
-    let mebibytes = |size: ByteSize| size.get() >> 20;
-    let reason = if size < FIREHOSE_S3_BUFFER_SIZE_MIN {
-        at_least(mebibytes(FIREHOSE_S3_BUFFER_SIZE_MIN))
-    } else if FIREHOSE_S3_BUFFER_SIZE_MAX < size {
-        at_most(mebibytes(FIREHOSE_S3_BUFFER_SIZE_MAX))
-    } else if !size.get().is_multiple_of(1 << 20) {
-        "Member must be a whole number".to_owned()
-    } else {
-        return Ok(());
+fn settled(
+    block: &Block<'_>,
+    ranges: &Ranges,
+    own: Written,
+    defaults: Written,
+) -> Result<BufferingHints, Told> {
+    let is_low = own.low_latency.or(defaults.low_latency).unwrap_or(false);
+    let size = Hint {
+        key: "size",
+        kind: &SIZE,
+        own: own.size,
+        default: defaults.size,
+        usual: ranges.size.usual,
     };
-    let wrong = Wrong::new(format!("`{size}` failed to satisfy constraint: {reason}"));
-    Err(block.wrong("size", wrong.hint("1MiB to 128MiB, in whole MiB")))
+    let size = size.settled(block, |size| ranges.check_size(size));
+    let interval = Hint {
+        key: "interval",
+        kind: &DURATION,
+        own: own.interval,
+        default: defaults.interval,
+        usual: ranges.interval_usual,
+    };
+    let interval = interval.settled(block, |it| ranges.check_interval(it, is_low));
+    Ok(BufferingHints {
+        size: size?,
+        interval: interval?,
+    })
 }
 
-/// Checked where the interval stands, be that under `defaults`.
-fn check_interval(block: &Block<'_>, written: &Written) -> Result<(), Told> {
-    let Some((interval, place)) = &written.interval else {
-        return Ok(());
-    };
-    let is_low = matches!(written.low_latency, Some((true, _)));
-    let least = if is_low {
-        Duration::ZERO
-    } else {
-        FIREHOSE_BUFFER_INTERVAL_MIN
-    };
-    let (reason, hint) = if *interval < least {
-        let hint =
-            "60s to 900s; `low_latency: true` beside it allows 0s to 59s: many small objects";
-        (at_least(least.as_secs()), hint)
-    } else if FIREHOSE_BUFFER_INTERVAL_MAX < *interval {
-        let hint = if is_low { "0s to 900s" } else { "60s to 900s" };
-        (at_most(FIREHOSE_BUFFER_INTERVAL_MAX.as_secs()), hint)
-    } else if interval.subsec_nanos() != 0 {
-        (
-            "Member must be a whole number".to_owned(),
-            "in whole seconds",
-        )
-    } else {
-        return Ok(());
-    };
-    let shown = (DURATION.show)(interval);
-    let wrong = Wrong::new(format!("`{shown}` failed to satisfy constraint: {reason}"));
-    Err(block
-        .reading
-        .wrong(place, &block.at("interval"), wrong.hint(hint)))
+/// One of the two, from wherever it was written.
+struct Hint<'a, T> {
+    key: &'static str,
+    kind: &'a Kind<T>,
+    own: Option<(T, Place)>,
+    /// From the section `defaults`.
+    default: Option<(T, Place)>,
+    usual: T,
 }
 
-fn at_least(number: u64) -> String {
-    format!("Member must have value greater than or equal to {number}")
-}
-
-fn at_most(number: u64) -> String {
-    format!("Member must have value less than or equal to {number}")
+impl<T: Copy> Hint<'_, T> {
+    /// A stream must keep its destination's range; a default that does not counts for others.
+    fn settled(self, block: &Block<'_>, check: impl Fn(T) -> Result<(), Wrong>) -> Result<T, Told> {
+        let (reading, path, show) = (block.reading, block.at(self.key), self.kind.show);
+        if let Some((value, place)) = self.own {
+            check(value).map_err(|wrong| reading.wrong(&place, &path, wrong))?;
+            reading.say(&place, &path, show(&value));
+            return Ok(value);
+        }
+        if let Some((value, place)) = self.default {
+            let Err(Wrong { what, hint }) = check(value) else {
+                reading.say(&place, &path, show(&value));
+                return Ok(value);
+            };
+            let what = format!("{what}; {} counts instead", show(&self.usual));
+            reading.warn(&place, &path, Wrong { what, hint });
+        }
+        reading.say(&Place::default_value(), &path, show(&self.usual));
+        Ok(self.usual)
+    }
 }

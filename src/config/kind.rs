@@ -70,6 +70,15 @@ pub const DURATION: Kind<Duration> = Kind {
     },
 };
 
+pub const COUNT: Kind<u32> = Kind {
+    read: |text, _| {
+        let wrong =
+            || Wrong::new(format!("`{text}` is not a count")).hint("a whole number, e.g. `3`");
+        text.parse().map_err(|_| wrong())
+    },
+    show: u32::to_string,
+};
+
 pub const BOOL: Kind<bool> = Kind {
     read: |text, _| match text {
         "true" => Ok(true),

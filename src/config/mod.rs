@@ -16,29 +16,36 @@
 
 mod buffering;
 mod destination;
+mod fingerprint;
 mod kind;
 mod layers;
 mod listen;
 mod node;
+mod objects;
+mod outbound;
 mod place;
 mod problem;
 mod producers;
 mod profiles;
+mod range;
 mod reading;
 mod search;
 mod secret;
 mod sections;
 mod settings;
+mod source_backup;
 mod streams;
+mod transform;
 mod yaml;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use layers::Sources;
+pub use outbound::usual_proxies;
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems, Wrong};
-pub use profiles::{plain_profile, usual_proxies};
+pub use profiles::plain_profile;
 pub use reading::Said;
 pub use settings::{
     Backup, Destination, FailedOutput, Identity, Listen, Settings, Stream, Transform,
@@ -47,6 +54,7 @@ pub use settings::{
 use crate::aws::Profile;
 use crate::outside::Surroundings;
 use reading::{Block, Keys, Reading, Told};
+use streams::Sections;
 
 static KEYS: Keys = Keys {
     known: &[
@@ -110,12 +118,17 @@ pub fn known_keys() -> BTreeSet<&'static str> {
         &producers::ALL,
         &profiles::ALL,
         &buffering::ALL,
-        &destination::ALL,
+        &objects::ALL,
+        &outbound::ALL,
+        &source_backup::ALL,
         &streams::ALL,
+        &transform::ALL,
         &secret::ALL,
     ];
     let blocks = sections.into_iter().flatten();
-    blocks.flat_map(|keys| keys.known).copied().collect()
+    let mut keys = destination::known_keys();
+    keys.extend(blocks.flat_map(|keys| keys.known).copied());
+    keys
 }
 
 fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {
@@ -127,7 +140,12 @@ fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {
     let shutdown = sections::shutdown(root);
     let log = sections::log(root);
     let defaults = buffering::defaults(root);
-    let streams = streams::read(root, &defaults, &profiles);
+    let sections = Sections {
+        identity: &identity,
+        defaults: &defaults,
+        profiles: &profiles,
+    };
+    let streams = streams::read(root, &sections);
     let settings = Settings {
         storage: storage?,
         listen: listen?,

@@ -1,17 +1,16 @@
 //! The section `aws`: profiles, as AWS users know them.
 
-use super::kind::{BOOL, ENDPOINT, PATH, REGION, TEXT};
-use super::node::Content;
+use super::kind::{BOOL, ENDPOINT, REGION, TEXT};
+use super::outbound::{self, usual_proxies};
 use super::place::Place;
 use super::problem::Wrong;
-use super::reading::{Block, Keys, Told};
+use super::reading::{Block, Keys, Told, with_nearest};
 use super::secret;
 use crate::aws::{AssumeRole, Checksums, Credentials, Profile};
-use crate::model::Secret;
 use crate::outside::Surroundings;
-use crate::outside::http_client::{self, ClientIdentity, Proxies};
+use crate::outside::http_client;
 
-pub static ALL: [&Keys; 3] = [&PROFILE, &ASSUME_ROLE, &PROXY];
+pub static ALL: [&Keys; 2] = [&PROFILE, &ASSUME_ROLE];
 static PROFILE: Keys = Keys {
     known: &[
         "region",
@@ -27,10 +26,6 @@ static PROFILE: Keys = Keys {
         "client_key_file",
         "proxy",
     ],
-    later: &[],
-};
-static PROXY: Keys = Keys {
-    known: &["url", "no_proxy"],
     later: &[],
 };
 static ASSUME_ROLE: Keys = Keys {
@@ -96,7 +91,7 @@ fn profile(block: &Block<'_>, name: &str) -> Result<Profile, Told> {
     let credentials = credentials(block);
     let role = block.block_if_given("assume_role", &ASSUME_ROLE);
     let assume_role = role.and_then(|role| role.map(|role| assume_role(&role)).transpose());
-    let http = http(block);
+    let http = outbound::settings(block);
     Ok(Profile {
         region: region?,
         endpoint: endpoint?,
@@ -175,92 +170,20 @@ fn assume_role(block: &Block<'_>) -> Result<AssumeRole, Told> {
     })
 }
 
-/// How the profile's servers are reached.
-fn http(block: &Block<'_>) -> Result<http_client::Settings, Told> {
-    let ca_pem = certificates(block, "ca_file");
-    let identity = identity(block);
-    let proxies = proxies(block);
-    Ok(http_client::Settings {
-        ca_pem: ca_pem?,
-        identity: identity?,
-        proxies: proxies?,
-    })
-}
-
-fn identity(block: &Block<'_>) -> Result<Option<ClientIdentity>, Told> {
-    let certificate = certificates(block, "client_certificate_file");
-    let key = key_pem(block);
-    match (certificate?, key?) {
-        (None, None) => Ok(None),
-        (Some(certificate_pem), Some(key_pem)) => Ok(Some(ClientIdentity {
-            certificate_pem,
-            key_pem,
-        })),
-        (Some(_), None) => Err(block.missing("client_key_file")),
-        (None, Some(_)) => Err(block.missing("client_certificate_file")),
+/// The profile that a block names, else the one of whoever names none.
+pub fn chosen(block: &Block<'_>, known: &Result<Vec<Profile>, Told>) -> Result<Profile, Told> {
+    let name = block.or("profile", &TEXT, DEFAULT.to_owned())?;
+    let known = known.as_ref().map_err(|told| *told)?;
+    if let Some(profile) = known.iter().find(|profile| profile.name == name) {
+        return Ok(profile.clone());
     }
-}
-
-fn key_pem(block: &Block<'_>) -> Result<Option<Secret>, Told> {
-    let Some(path) = block.optional("client_key_file", &PATH)? else {
-        return Ok(None);
+    let names: Vec<&str> = known.iter().map(|profile| profile.name.as_str()).collect();
+    let wrong = Wrong::new(format!("there is no profile `{name}`"));
+    let wrong = match with_nearest(wrong, &name, &names) {
+        Wrong { what, hint: None } => Wrong::new(what).hint(format!(
+            "say where it is: `aws: {{ {name}: {{ region: eu-west-1 }} }}`"
+        )),
+        wrong => wrong,
     };
-    let what = match block.reading.surroundings.read_text(&path) {
-        Ok(pem) if pem.contains("PRIVATE KEY-----") => return Ok(Some(Secret::new(pem))),
-        Ok(_) => format!("the file `{}` holds no key in PEM form", path.display()),
-        Err(error) => format!("the file `{}` cannot be read: {error}", path.display()),
-    };
-    Err(block.wrong("client_key_file", Wrong::new(what)))
-}
-
-/// `proxy: URL`, `proxy: none`, or with what is asked directly; without it what the usual variables
-/// say.
-fn proxies(block: &Block<'_>) -> Result<Proxies, Told> {
-    let Some(entry) = block.entry("proxy") else {
-        return Ok(usual_proxies(block.reading.surroundings));
-    };
-    match &entry.value.content {
-        Content::Scalar(word) if word == "none" => {
-            let path = block.at("proxy");
-            block.reading.say(&entry.value.place, &path, "none");
-            Ok(Proxies::default())
-        }
-        Content::Scalar(_) => {
-            let url = block.required("proxy", &ENDPOINT)?;
-            Ok(Proxies::named(Secret::new(url.to_string()), String::new()))
-        }
-        Content::Nothing | Content::List(_) | Content::Block(_) => {
-            let proxy = block.open_entry(entry, &PROXY)?;
-            let url = proxy.required("url", &ENDPOINT);
-            let except = proxy.texts("no_proxy")?;
-            let except: Vec<&str> = except.iter().map(|(text, _)| *text).collect();
-            Ok(Proxies::named(
-                Secret::new(url?.to_string()),
-                except.join(","),
-            ))
-        }
-    }
-}
-
-pub fn usual_proxies(surroundings: &Surroundings) -> Proxies {
-    Proxies::usual(|name| surroundings.variable(name))
-}
-
-fn certificates(block: &Block<'_>, key: &str) -> Result<Option<Vec<u8>>, Told> {
-    let Some(path) = block.optional(key, &PATH)? else {
-        return Ok(None);
-    };
-    let what = match block.reading.surroundings.read(&path) {
-        Ok(pem) if is_pem(&pem) => return Ok(Some(pem)),
-        Ok(_) => format!(
-            "the file `{}` holds no certificate in PEM form",
-            path.display()
-        ),
-        Err(error) => format!("the file `{}` cannot be read: {error}", path.display()),
-    };
-    Err(block.wrong(key, Wrong::new(what)))
-}
-
-fn is_pem(bytes: &[u8]) -> bool {
-    String::from_utf8_lossy(bytes).contains("-----BEGIN CERTIFICATE-----")
+    Err(block.wrong("profile", wrong))
 }

@@ -147,12 +147,13 @@ impl<'a> Block<'a> {
     }
 
     pub fn entry(&self, key: &str) -> Option<&'a Entry> {
-        debug_assert!(
-            self.keys.known.contains(&key),
-            "`{key}` is read, so it is known"
-        );
+        debug_assert!(self.may_have(key), "`{key}` is read, so it is known");
         let entry = self.node?.entry(key)?;
         (!matches!(entry.value.content, Content::Nothing)).then_some(entry)
+    }
+
+    pub fn may_have(&self, key: &str) -> bool {
+        self.keys.known.contains(&key)
     }
 
     /// Where a key's value stands, or its block if it has none.
@@ -203,8 +204,12 @@ impl<'a> Block<'a> {
     }
 
     pub fn missing(&self, key: &str) -> Told {
-        self.reading
-            .wrong(&self.place, &self.at(key), Wrong::new("is missing"))
+        self.absent(key, Wrong::new("is missing"))
+    }
+
+    /// Something that should be there, and why.
+    pub fn absent(&self, key: &str, wrong: Wrong) -> Told {
+        self.reading.wrong(&self.place, &self.at(key), wrong)
     }
 
     /// One of a few words.
@@ -293,10 +298,7 @@ impl<'a> Block<'a> {
         match &entry.value.content {
             Content::Block(entries) => Ok((block, entries)),
             Content::Nothing | Content::Scalar(_) | Content::List(_) => {
-                let what = format!(
-                    "expected names with a block each, found {}",
-                    entry.value.kind()
-                );
+                let what = format!("expected a block of names, found {}", entry.value.kind());
                 Err(self.wrong(key, Wrong::new(what)))
             }
         }

@@ -9,8 +9,8 @@ use super::kind::{Kind, PATH, TEXT};
 use super::node::{Content, Entry};
 use super::place::Origin;
 use super::problem::Wrong;
-use super::reading::{Block, Keys, Told};
-use crate::model::Secret;
+use super::reading::{Block, Keys, Reading, Told};
+use crate::model::{Secret, limits};
 use crate::outside::{Followed, Surroundings};
 
 pub static ALL: [&Keys; 1] = [&KEYS];
@@ -35,6 +35,21 @@ pub type Rule = fn(&str) -> Result<(), Wrong>;
 
 pub const ANY: Rule = |_| Ok(());
 
+/// Sent in a header as it is.
+pub const ACCESS_KEY: Rule = |text| {
+    let most = limits::FIREHOSE_ENDPOINT_ACCESS_KEY_CHARACTERS_MAX;
+    if most < text.chars().count() {
+        return Err(Wrong::new(format!(
+            "the key has more than {most} characters"
+        )));
+    }
+    if http::HeaderValue::from_bytes(text.as_bytes()).is_err() {
+        let wrong = Wrong::new("the key has characters that no header can carry");
+        return Err(wrong.hint("no line breaks and no other control characters"));
+    }
+    Ok(())
+};
+
 /// It travels in a header.
 pub const HEADER: Rule = |text| {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -43,6 +58,28 @@ pub const HEADER: Rule = |text| {
     let wrong = Wrong::new("the token has characters that no header can carry");
     Err(wrong.hint("letters, digits and ASCII punctuation, no blanks"))
 };
+
+/// A value that was written in the open, or found where a secret should be.
+pub struct Discreet {
+    found: Found,
+    /// Itself, if it was written in the open.
+    pub shown: String,
+}
+
+impl Discreet {
+    /// As it is now: for what is read once.
+    pub fn text(&self) -> &str {
+        &self.found.text
+    }
+
+    /// From now on another one, whenever its file is.
+    pub fn followed(self, reading: &Reading<'_>) -> Secret {
+        if let Some(followed) = self.found.followed {
+            reading.follow(followed);
+        }
+        self.found.secret
+    }
+}
 
 /// What was found where a secret should be.
 struct Found {
@@ -71,6 +108,24 @@ impl Block<'_> {
     pub fn required_secret(&self, key: &str, rule: Rule) -> Result<Secret, Told> {
         self.optional_secret(key, rule)?
             .ok_or_else(|| self.missing(key))
+    }
+
+    /// A value that may be a secret, and need not be. Whoever asks says it, and how.
+    pub fn discreet(&self, entry: &Entry, rule: Rule) -> Result<Discreet, Told> {
+        let (found, shown) = match &entry.value.content {
+            Content::Scalar(text) => (Found::text(text), text.clone()),
+            Content::Nothing | Content::List(_) | Content::Block(_) => {
+                let found = fetch(&self.open_entry(entry, &KEYS)?, rule)?;
+                let shown = found.secret.to_string();
+                (found, shown)
+            }
+        };
+        let kept = rule(&found.text);
+        kept.map_err(|wrong| {
+            let place = &entry.value.place;
+            self.reading.wrong(place, &self.at(&entry.key), wrong)
+        })?;
+        Ok(Discreet { found, shown })
     }
 
     fn secret(&self, entry: &Entry, rule: Rule) -> Result<Secret, Told> {

@@ -1,36 +1,41 @@
-//! The section `streams`: each a source, hints, and a destination.
-
-use sha2::{Digest, Sha256};
+//! The section `streams`: each a source, a destination, and what stands between them.
 
 use super::buffering::{self, Written};
-use super::destination::{self, Destination};
+use super::destination::{self, Destination, Kind};
+use super::fingerprint::{self, Servers};
 use super::node::Entry;
+use super::objects::Objects;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
-use super::settings::{self, FailedOutput, Stream};
+use super::settings::{Backup, FailedOutput, Identity, Stream, Transform};
+use super::{source_backup, transform};
 use crate::aws::Profile;
-use crate::model::{BufferingHints, StreamDescription, StreamName, Timestamp};
+use crate::model::{BackupDescription, BufferingHints, StreamDescription, StreamName, Timestamp};
 use crate::pipeline;
-use crate::sink::objects::Place;
+use crate::source::direct_put;
 
-pub static ALL: [&Keys; 1] = [&STREAM];
+pub static ALL: [&Keys; 2] = [&STREAM, &destination::FAILED_OUTPUT];
 static STREAM: Keys = Keys {
-    known: &["source", "buffering", "destination"],
-    later: &[
+    known: &[
+        "source",
         "transform",
-        "processors",
-        "source_backup",
+        "buffering",
+        "destination",
         "failed_output",
-        "partitioning",
+        "source_backup",
     ],
+    later: &["processors", "partitioning"],
 };
 const SOURCES_LATER: [&str; 4] = ["kinesis", "kafka", "tail", "msk"];
 
-pub fn read(
-    root: &Block<'_>,
-    defaults: &Result<Written, Told>,
-    profiles: &Result<Vec<Profile>, Told>,
-) -> Result<Vec<Stream>, Told> {
+/// The other sections that streams depend on.
+pub struct Sections<'a> {
+    pub identity: &'a Result<Identity, Told>,
+    pub defaults: &'a Result<Written, Told>,
+    pub profiles: &'a Result<Vec<Profile>, Told>,
+}
+
+pub fn read(root: &Block<'_>, sections: &Sections<'_>) -> Result<Vec<Stream>, Told> {
     let (section, entries) = root.named("streams")?;
     if entries.is_empty() {
         let wrong = Wrong::new("there are no streams");
@@ -42,15 +47,42 @@ pub fn read(
     }
     let read = entries.iter().map(|entry| {
         let block = section.open_entry(entry, &STREAM)?;
-        let name = name(&section, entry);
-        let source = source(&block);
-        let buffering = buffering::of_stream(&block, defaults);
-        let destination = destination::read(&block, profiles);
-        source?;
-        Ok(stream(name?, buffering?, destination?))
+        stream(&block, name(&section, entry), sections)
     });
     let read: Vec<Result<Stream, Told>> = read.collect();
     read.into_iter().collect()
+}
+
+/// Everything is read, and only then put together.
+fn stream(
+    block: &Block<'_>,
+    name: Result<StreamName, Told>,
+    sections: &Sections<'_>,
+) -> Result<Stream, Told> {
+    let Sections { profiles, .. } = sections;
+    let source = source(block);
+    let transform = transform::read(block, profiles);
+    let ranges = Kind::of(block).map_or(buffering::ANY, Kind::ranges);
+    let buffering = buffering::of_stream(block, &ranges, sections.defaults);
+    let destination = destination::read(block, source_arn(&name, sections), profiles);
+    let failed = destination::failed_output(block, &destination, profiles);
+    let backup = source_backup::read(block, profiles);
+    source?;
+    let parts = Parts {
+        buffering: buffering?,
+        destination: destination?,
+        failed: failed?,
+        transform: transform?,
+        backup: backup?,
+    };
+    Ok(parts.together(name?))
+}
+
+/// As endpoints are told of the stream.
+fn source_arn(name: &Result<StreamName, Told>, sections: &Sections<'_>) -> Result<String, Told> {
+    let name = name.as_ref().map_err(|told| *told)?;
+    let Identity { region, account } = sections.identity.as_ref().map_err(|told| *told)?.clone();
+    Ok(direct_put::Settings { region, account }.stream_arn(name.as_str()))
 }
 
 fn name(section: &Block<'_>, entry: &Entry) -> Result<StreamName, Told> {
@@ -76,53 +108,66 @@ fn source(block: &Block<'_>) -> Result<(), Told> {
     block.choice("source", &[("direct_put", ())], ())
 }
 
-fn stream(name: StreamName, buffering: BufferingHints, destination: Destination) -> Stream {
-    Stream {
-        fingerprint: fingerprint(&buffering, &destination),
-        pipeline: pipeline::Settings { buffering },
-        failed: FailedOutput {
-            place: destination.sink.place.clone(),
-            keys: destination.sink.keys.clone(),
-        },
-        destination: settings::Destination::Objects(destination.sink),
-        transform: None,
-        backup: None,
-        description: StreamDescription {
+/// A stream's blocks, each of them good.
+struct Parts {
+    buffering: BufferingHints,
+    destination: Destination,
+    failed: Objects,
+    transform: Option<Transform>,
+    backup: Option<(Objects, BufferingHints)>,
+}
+
+impl Parts {
+    fn together(self, name: StreamName) -> Stream {
+        let description = self.description(&name);
+        let servers = Servers {
+            destination: match &self.destination {
+                Destination::Objects(objects) => Some(&objects.sink.place),
+                Destination::HttpEndpoint(_) | Destination::Splunk(_) => None,
+            },
+            failed: &self.failed,
+            transform: self.transform.as_ref(),
+            backup: self.backup.as_ref().map(|(objects, _)| &objects.sink.place),
+        };
+        Stream {
+            name,
+            fingerprint: fingerprint::of(&description, &servers),
+            pipeline: pipeline::Settings {
+                buffering: self.buffering,
+            },
+            destination: self.destination.into_settings(),
+            failed: FailedOutput {
+                place: self.failed.sink.place,
+                keys: self.failed.sink.keys,
+            },
+            transform: self.transform,
+            backup: self.backup.map(|(objects, buffering)| Backup {
+                sink: objects.sink,
+                buffering,
+            }),
+            description,
+        }
+    }
+
+    fn description(&self, name: &StreamName) -> StreamDescription {
+        let backup = self
+            .backup
+            .as_ref()
+            .map(|(objects, buffering)| BackupDescription {
+                objects: objects.description.clone(),
+                buffering: *buffering,
+            });
+        StreamDescription {
             name: name.clone(),
             version: 1,
             created: Timestamp::default(),
             updated: None,
-            destination: destination.description,
-            buffering,
-        },
-        name,
-    }
-}
-
-/// The same for the same settings in every build, so it is made of text and a fixed hash.
-/// Credentials are not part of it: a new key makes no new kind of object.
-fn fingerprint(buffering: &BufferingHints, destination: &Destination) -> u64 {
-    let server = match &destination.sink.place {
-        Place::S3(s3) => {
-            let endpoint = s3.profile.endpoint.as_ref().map(http::Uri::to_string);
-            format!("{} {}", s3.profile.region, endpoint.unwrap_or_default())
+            destination: self
+                .destination
+                .description(self.failed.description.clone()),
+            buffering: self.buffering,
+            transform: self.transform.as_ref().map(transform::description),
+            backup,
         }
-        Place::Directory(_) => String::new(),
-    };
-    let description = &destination.description;
-    let text = format!(
-        "{:?}",
-        (
-            &server,
-            &description.url,
-            &description.prefix,
-            &description.error_output_prefix,
-            &description.time_zone,
-            destination::compression_name(description.compression),
-            buffering.size.get(),
-            buffering.interval.as_secs(),
-        )
-    );
-    let digest = Sha256::digest(text.as_bytes());
-    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
+    }
 }

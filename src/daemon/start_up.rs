@@ -92,7 +92,7 @@ fn say_where(settings: &Settings, address: SocketAddr) {
     };
     let endpoint = format!("{scheme}://{address}");
     for stream in &settings.streams {
-        let objects = &stream.description.destination.url;
+        let objects = stream.description.destination.url();
         happened::daemon::stream_ready(&stream.name, &endpoint, objects);
     }
     if let Some(stream) = settings.streams.first()

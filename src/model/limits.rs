@@ -20,6 +20,14 @@ pub const FIREHOSE_S3_BUFFER_SIZE_DEFAULT: ByteSize = ByteSize::mebibytes(5);
 pub const FIREHOSE_BUFFER_INTERVAL_MIN: Duration = Duration::from_secs(60);
 pub const FIREHOSE_BUFFER_INTERVAL_MAX: Duration = Duration::from_secs(900);
 pub const FIREHOSE_BUFFER_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
+/// Buffering hints of HTTP endpoints (Firehose API: SizeInMBs 1–64, IntervalInSeconds 0–900; the guide's
+/// default, of all endpoints alike, is 60).
+pub const FIREHOSE_ENDPOINT_BUFFER_SIZE_MAX: ByteSize = ByteSize::mebibytes(64);
+pub const FIREHOSE_ENDPOINT_BUFFER_SIZE_DEFAULT: ByteSize = ByteSize::mebibytes(5);
+pub const FIREHOSE_ENDPOINT_BUFFER_INTERVAL_DEFAULT: Duration = Duration::from_secs(60);
+/// Buffering hints of Splunk (Firehose API: SizeInMBs 1–5, IntervalInSeconds 0–60; both their defaults).
+pub const FIREHOSE_SPLUNK_BUFFER_SIZE_MAX: ByteSize = ByteSize::mebibytes(5);
+pub const FIREHOSE_SPLUNK_BUFFER_INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// A prefix as written (Firehose API), and as evaluated (Firehose's own check).
 pub const FIREHOSE_PREFIX_CHARACTERS_MAX: usize = 1024;
 pub const FIREHOSE_EVALUATED_PREFIX_CHARACTERS_MAX: usize = 512;
@@ -39,6 +47,7 @@ pub const FIREHOSE_ENDPOINT_URL_CHARACTERS_MAX: usize = 1000;
 pub const FIREHOSE_ENDPOINT_ATTRIBUTES_MAX: usize = 50;
 pub const FIREHOSE_ENDPOINT_ATTRIBUTE_NAME_CHARACTERS_MAX: usize = 256;
 pub const FIREHOSE_ENDPOINT_ATTRIBUTE_VALUE_CHARACTERS_MAX: usize = 1024;
+pub const FIREHOSE_ENDPOINT_ACCESS_KEY_CHARACTERS_MAX: usize = 4096;
 /// How long HTTP endpoints and Splunk are tried again (Firehose API: 0 to 7200 seconds).
 pub const FIREHOSE_RETRY_DURATION_MAX: Duration = Duration::from_secs(7200);
 pub const FIREHOSE_RETRY_DURATION_DEFAULT: Duration = Duration::from_secs(300);

@@ -18,7 +18,11 @@ mod time;
 
 pub use body::{Body, BodyError, Chunks};
 pub use byte_size::{ByteSize, ByteSizeError};
-pub use description::{BufferingHints, Compression, DestinationDescription, StreamDescription};
+pub use description::{
+    BackupDescription, BufferingHints, Compression, DestinationDescription, HecEndpointType,
+    HttpEndpointDescription, ObjectsDescription, SplunkDescription, StreamDescription,
+    TransformDescription,
+};
 pub use error_output::ErrorOutput;
 pub use failure::Failure;
 pub use name::{DirectoryId, StreamName, StreamNameError};

@@ -35,13 +35,13 @@ aws:
                 hint: write an IP address and a port, e.g. `127.0.0.1:4573`
               delivery.yaml:9:24   streams.clicks.buffering.size: `5MB` leaves open whether 1000 or 1024 is meant
                 hint: write `MiB` for 1024 × 1024 bytes, as Firehose means its MBs
-              delivery.yaml:10:5   streams.clicks.destination: needs exactly one of s3, directory; found s3 and directory
+              delivery.yaml:10:5   streams.clicks.destination: needs exactly one of s3, directory, http_endpoint, splunk, coralogix, datadog, dynatrace, elastic, honeycomb, logic_monitor, logz_io, mongodb, new_relic, sumo_logic; found s3 and directory
               delivery.yaml:11:21  streams.clicks.destination.s3.bucket: `s3://lake` is not a bucket's name
                 hint: only the name, without `s3://` and path: letters, digits, `.`, `-` and `_`
               delivery.yaml:11:41  streams.clicks.destination.s3.profile: there is no profile `minoi`
                 hint: did you mean `minio`?
               delivery.yaml:13:3   streams.audit.source: is missing
-              delivery.yaml:14:5   streams.audit.destination: needs exactly one of s3, directory; found none
+              delivery.yaml:14:5   streams.audit.destination: needs exactly one of s3, directory, http_endpoint, splunk, coralogix, datadog, dynatrace, elastic, honeycomb, logic_monitor, logz_io, mongodb, new_relic, sumo_logic; found none
         "#]],
     );
 }
@@ -84,9 +84,9 @@ fn a_file_that_is_not_one_is_told() {
     check(
         "streams: [a]\n",
         expect![[r#"
-        delivery.yaml has 1 problem
-          delivery.yaml:1:10  streams: expected names with a block each, found a list
-    "#]],
+            delivery.yaml has 1 problem
+              delivery.yaml:1:10  streams: expected a block of names, found a list
+        "#]],
     );
     check(
         "streams: {}\n",
@@ -99,10 +99,10 @@ fn a_file_that_is_not_one_is_told() {
     check(
         "streams:\n  demo: direct_put\n",
         expect![[r#"
-        delivery.yaml has 1 problem
-          delivery.yaml:2:9  streams.demo: expected a block of keys, found a value
-            hint: its keys: source, buffering, destination
-    "#]],
+            delivery.yaml has 1 problem
+              delivery.yaml:2:9  streams.demo: expected a block of keys, found a value
+                hint: its keys: source, transform, buffering, destination, failed_output, source_backup
+        "#]],
     );
     check(
         "streams:\n  demo:\n    source: direct_put\n    destination: !{timestamp:yyyy}\n",
@@ -178,17 +178,17 @@ fn keys_of_later_versions_are_told_as_such() {
         "source: { kafka: { brokers: [a] } }\ntransform: {}\nprocessors: []\n\
          buffering: { grow_to: 128MiB }\ndestination: { splunk: {} }",
         expect![[r#"
-            delivery.yaml has 5 problems
+            delivery.yaml has 6 problems
+              delivery.yaml:2:3   streams.clicks.failed_output: is missing: what this destination does not take must go somewhere
+                hint: for example `failed_output: { directory: { path: ./failed } }`
               delivery.yaml:3:13  streams.clicks.source: `kafka` is not offered in this version
                 hint: offered here: direct_put
-              delivery.yaml:4:5   streams.clicks.transform: not offered in this version
-                hint: offered here: source, buffering, destination
+              delivery.yaml:4:5   streams.clicks.transform: needs exactly one of lambda, http; found none
               delivery.yaml:5:5   streams.clicks.processors: not offered in this version
-                hint: offered here: source, buffering, destination
+                hint: offered here: source, transform, buffering, destination, failed_output, source_backup
               delivery.yaml:6:18  streams.clicks.buffering.grow_to: not offered in this version
                 hint: offered here: size, interval, low_latency
-              delivery.yaml:7:20  streams.clicks.destination.splunk: not offered in this version
-                hint: offered here: s3, directory
+              delivery.yaml:7:20  streams.clicks.destination.splunk.token: is missing
         "#]],
     );
     check_stream(

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::world::World;
 
 /// Keys and values of ours, and what YAML has to offer beside them.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 54] = [
     "storage",
     "listen",
     "producers",
@@ -23,6 +23,16 @@ const PIECES: [&str; 44] = [
     "path",
     "s3",
     "bucket",
+    "http_endpoint",
+    "datadog",
+    "splunk",
+    "url",
+    "http://a.test",
+    "transform",
+    "lambda",
+    "http",
+    "failed_output",
+    "source_backup",
     "buffering",
     "size",
     "interval",

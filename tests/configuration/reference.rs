@@ -21,6 +21,10 @@ fn reference(text: String) -> World {
         .variable("MINIO_SECRET", "s")
         .variable("MINIO_SESSION_TOKEN", "s")
         .file("secrets/minio", "s")
+        .file("secrets/collector", "s")
+        .file("secrets/hec", "t")
+        .variable("TEAM", "web")
+        .variable("PARTNER_KEY", "s")
         .file("minio-ca.crt", "-----BEGIN CERTIFICATE-----")
         .variable("EVENTS_TOKEN", "t")
 }
@@ -58,7 +62,8 @@ fn the_reference_in_delivery_yaml_is_true_block_by_block_and_as_a_whole() {
     for block in 0..blocks {
         let (text, _) = uncommented(&text, |index| index == block);
         // A stream alone names a profile that another block defines.
-        let with_profiles = text.contains("\n        profile: minio");
+        let is_there = text.contains("\n  minio:");
+        let with_profiles = text.contains("profile: minio") && !is_there;
         let text = if with_profiles {
             format!("{text}\naws: {{ minio: {{ region: eu-west-1 }} }}\n")
         } else {

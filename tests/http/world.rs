@@ -10,8 +10,8 @@ use expect_test::Expect;
 use http_body_util::BodyExt;
 use standpipe::buffer::{self, Intake, Outlet, StreamSpec};
 use standpipe::model::{
-    BufferingHints, ByteSize, Compression, DestinationDescription, DirectoryId, RecordId, Secret,
-    Seq, SeqRange, StreamDescription, StreamName, Timestamp,
+    BufferingHints, ByteSize, Compression, DestinationDescription, DirectoryId, ObjectsDescription,
+    RecordId, Secret, Seq, SeqRange, StreamDescription, StreamName, Timestamp,
 };
 use standpipe::outside::stop::{self, Stopper};
 use standpipe::outside::{Clock, Dice};
@@ -45,18 +45,20 @@ pub fn stream(name: &StreamName, id: u32, intake: Intake) -> Stream {
             version: 1,
             created: Timestamp::from_millis(1_440_000_000_500),
             updated: None,
-            destination: DestinationDescription {
+            destination: DestinationDescription::Objects(ObjectsDescription {
                 place: "out".to_owned(),
                 url: "./out".to_owned(),
                 prefix: None,
                 error_output_prefix: None,
                 time_zone: None,
                 compression: Compression::Uncompressed,
-            },
+            }),
             buffering: BufferingHints {
                 size: ByteSize::mebibytes(5),
                 interval: Duration::from_secs(60),
             },
+            transform: None,
+            backup: None,
         },
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use standpipe::aws::{Credentials, Profile};
 use standpipe::config::{Destination, FailedOutput, Identity, Listen, Settings, Stream};
 use standpipe::model::{
-    BufferingHints, Compression, DestinationDescription, Secret, StreamDescription, Timestamp,
+    BufferingHints, Compression, DestinationDescription, ObjectsDescription, Secret,
+    StreamDescription, Timestamp,
 };
 use standpipe::objects::Place as ObjectPlace;
 use standpipe::objects::key::KeyTemplate;
@@ -82,6 +83,8 @@ fn stream(plan: &StreamPlan) -> Stream {
             updated: None,
             destination: destination(plan.compression),
             buffering,
+            transform: None,
+            backup: None,
         },
         fingerprint: 7,
     }
@@ -117,12 +120,12 @@ fn profile() -> Profile {
 }
 
 fn destination(compression: Compression) -> DestinationDescription {
-    DestinationDescription {
+    DestinationDescription::Objects(ObjectsDescription {
         place: "world".to_owned(),
         url: "s3://world/".to_owned(),
         prefix: None,
         error_output_prefix: None,
         time_zone: None,
         compression,
-    }
+    })
 }

@@ -27,6 +27,12 @@ pub struct Settings {
     pub path: PathBuf,
 }
 
+impl Settings {
+    pub fn url(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
 /// Folders remembered as durable; the hours of a month, and a stream's few others. Forgetting costs
 /// a sync.
 const FOLDERS_REMEMBERED_MAX: usize = 1024;
@@ -193,7 +199,7 @@ impl Store for Directory {
     }
 
     fn url(&self) -> String {
-        self.settings.path.display().to_string()
+        self.settings.url()
     }
 }
 

@@ -20,6 +20,16 @@ pub enum Place {
     Directory(directory::Settings),
 }
 
+impl Place {
+    /// `s3://bucket/` or the directory's path, for people.
+    pub fn url(&self) -> String {
+        match self {
+            Place::S3(s3) => s3.url(),
+            Place::Directory(directory) => directory.url(),
+        }
+    }
+}
+
 /// An object to be put.
 #[derive(Clone, Debug)]
 pub struct Object {

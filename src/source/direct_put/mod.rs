@@ -253,7 +253,7 @@ impl Route<'_> {
 }
 
 impl Settings {
-    fn stream_arn(&self, stream: &str) -> String {
+    pub fn stream_arn(&self, stream: &str) -> String {
         let Settings { region, account } = self;
         format!("arn:aws:firehose:{region}:{account}:deliverystream/{stream}")
     }

@@ -38,6 +38,16 @@ pub struct Settings {
     pub profile: Profile,
 }
 
+impl Settings {
+    pub fn url(&self) -> String {
+        url(&self.bucket)
+    }
+}
+
+fn url(bucket: &str) -> String {
+    format!("s3://{bucket}/")
+}
+
 pub struct S3 {
     client: Client,
     bucket: String,
@@ -164,6 +174,6 @@ impl Store for S3 {
     }
 
     fn url(&self) -> String {
-        format!("s3://{}/", self.bucket)
+        url(&self.bucket)
     }
 }
