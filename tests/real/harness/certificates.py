@@ -1,7 +1,20 @@
 """A private certificate authority, and certificates for 127.0.0.1 from it."""
 
+import dataclasses
+from pathlib import Path
+
 from harness import places
 from harness.processes import run
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A certificate, its key, and who signed it: what one side of a connection needs, be it the
+    server's or the client's."""
+
+    certificate: Path
+    key: Path
+    ca_file: Path
 
 
 class Authority:
@@ -17,15 +30,20 @@ class Authority:
             "-keyout", self._key, "-out", self.ca_file,
         )  # fmt: skip
 
+    def pair(self, name):
+        certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        self.issue(certificate, key)
+        return Pair(certificate, key, self.ca_file)
+
     def issue(self, certificate, key):
-        """Writes a server's certificate for 127.0.0.1 and localhost, and its key."""
+        """Writes a certificate for 127.0.0.1 and localhost, and its key."""
         self._openssl(
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc",
             "-days", "2", "-subj", "/CN=127.0.0.1",
             "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
             # rustls takes no authority's certificate for a server's own.
             "-addext", "basicConstraints=critical,CA:FALSE",
-            "-addext", "extendedKeyUsage=serverAuth",
+            "-addext", "extendedKeyUsage=serverAuth,clientAuth",
             "-CA", self.ca_file, "-CAkey", self._key,
             "-keyout", key, "-out", certificate,
         )  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness import environment, places
 from harness.processes import Process, answers, fetch, run
+from harness.suite import wait_for
 
 PRODUCER_KEY = "AKIAREALPRODUCER0001"
 PRODUCER_SECRET = "realproducersecretrealproducersecret0001"
@@ -159,6 +160,15 @@ class Daemon:
             )
             for name, family in families.items()
         }
+
+    def books_at_rest(self, stream, seconds=45):
+        """The same, once there were records and none of them is under way any more."""
+
+        def settled():
+            books = self.books(stream)
+            return books if 0 < books["accepted"] and books["buffered"] == 0 else None
+
+        return wait_for(f"{stream} to be at rest", settled, seconds, pause=0.2)
 
     def peak_memory(self):
         """Bytes of resident memory at most, of this life."""

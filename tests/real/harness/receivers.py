@@ -24,9 +24,15 @@ _TELEGRAF = """\
   data_format = "value"
   data_type = "string"
   name_override = "record"
-[[outputs.file]]
+{tls}[[outputs.file]]
   files = ["{output}"]
   data_format = "json"
+"""
+
+_TLS = """\
+  tls_cert = "{certificate}"
+  tls_key = "{key}"
+  tls_allowed_cacerts = ["{ca_file}"]
 """
 
 _LADING = """\
@@ -39,27 +45,30 @@ blackhole:
 
 class Telegraf:
     """Strict about requests. It trims white space and takes only UTF-8, so records are base64 text
-    where bytes matter."""
+    where bytes matter. With `tls` (certificates.Pair) it talks to that authority's clients only."""
 
-    def __init__(self, suite, name="telegraf"):
+    def __init__(self, suite, name="telegraf", *, tls=None):
         self._suite = suite
         self._name = name
+        self._tls = tls
         self.port = places.free_port()
         self._output = suite.folder / f"{name}.jsonl"
         self._configuration = suite.folder / f"{name}.conf"
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/firehose"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/firehose"
 
     def start(self):
-        text = _TELEGRAF.format(port=self.port, key=ACCESS_KEY, output=self._output)
+        tls = _TLS.format(**vars(self._tls)) if self._tls else ""
+        text = _TELEGRAF.format(port=self.port, key=ACCESS_KEY, output=self._output, tls=tls)
         self._configuration.write_text(text)
         command = [places.installed("telegraf"), "--config", self._configuration]
         log = self._suite.folder / f"{self._name}.log"
         process = Process(self._name, command, log=log, environment=dict(os.environ))
         self._suite.enter(process)
-        process.wait_until_ready(lambda: answers_at(self.url))
+        process.wait_until_ready(lambda: places.is_taken(self.port))
         return process
 
     def records(self):

@@ -1,4 +1,4 @@
-"""A TCP relay before a server: counts and slows what goes up, and notes what it is asked to.
+"""A TCP relay before a server: counts and slows what goes up, delays answers, and notes requests.
 
 TLS passes through untouched; of plain HTTP one pattern can be watched, such as the `Host` lines.
 """
@@ -14,6 +14,7 @@ from harness import places
 _CHUNK = 64 * 1024
 
 HOST = re.compile(rb"\r\nhost: *([^\r\n]+)", re.IGNORECASE)
+REQUEST_ID = re.compile(rb"\r\nx-amz-firehose-request-id: *([^\r\n]+)", re.IGNORECASE)
 SIGNING_KEY = re.compile(
     rb"\r\nauthorization: *AWS4-HMAC-SHA256 Credential=([^/]+)/", re.IGNORECASE
 )
@@ -22,13 +23,14 @@ SIGNING_KEY = re.compile(
 class Relay:
     """Listens on its own port of 127.0.0.1 once entered."""
 
-    def __init__(self, target_port, *, bytes_per_second=None, watched=None):
+    def __init__(self, target_port, *, bytes_per_second=None, answer_delay=0, watched=None):
         self.port = places.free_port()
         self.bytes_up = 0
         # What the pattern's group matched, and when.
         self.seen = []
         self._watched = watched
         self.bytes_per_second = bytes_per_second
+        self._answer_delay = answer_delay
         self._target_port = target_port
         self._closing = False
         self._lock = threading.Lock()
@@ -68,6 +70,8 @@ class Relay:
     def _carry(self, giver, taker, upward):
         try:
             while chunk := giver.recv(_CHUNK):
+                if not upward:
+                    time.sleep(self._answer_delay)
                 taker.sendall(chunk)
                 if upward:
                     self._account(chunk)

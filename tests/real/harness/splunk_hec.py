@@ -6,7 +6,6 @@ channel that the data came on. All data is kept, so that a suite can count it.
 
 import dataclasses
 import gzip
-import http.server
 import json
 import threading
 import urllib.parse
@@ -14,6 +13,7 @@ import uuid
 import zlib
 
 from harness import places
+from harness.posts import Posts
 
 # Splunk's code → its status and text.
 _ANSWERS = {
@@ -72,11 +72,13 @@ class Collector:
     """Listens on its own port of 127.0.0.1 once entered.
 
     `false_polls` is how often an acknowledgement is false before it is true; with None it is never
-    true. `body_bytes_max` is what a larger request than is answered with 413.
+    true. `body_bytes_max` is what a larger request than is answered with 413. With `tls`
+    (certificates.Pair) it talks to that authority's clients only.
     """
 
-    def __init__(self, tokens, *, false_polls=2, body_bytes_max=_WHOLE_BODY_BYTES):
+    def __init__(self, tokens, *, false_polls=2, body_bytes_max=_WHOLE_BODY_BYTES, tls=None):
         self.port = places.free_port()
+        self._tls = tls
         self.tokens = tokens
         self.false_polls = false_polls
         self.body_bytes_max = body_bytes_max
@@ -89,7 +91,7 @@ class Collector:
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def answer_next(self, code, times=1):
         """Lets the next requests for data be refused with this code, without effect."""
@@ -116,35 +118,11 @@ class Collector:
             return [event for taken in self.taken for event in taken.events]
 
     def __enter__(self):
-        collector = self
-
-        class Listener(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = collector.handle(self.path, self.headers, body)
-                if answer is None:
-                    self.close_connection = True
-                    return
-                status, document = answer
-                text = json.dumps(document, separators=(",", ":")).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json; charset=UTF-8")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Listener)
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        self._posts = Posts(self.port, self.handle, self._tls).__enter__()
         return self
 
-    def __exit__(self, *_):
-        self._http.shutdown()
-        self._http.server_close()
+    def __exit__(self, *leaving):
+        self._posts.__exit__(*leaving)
 
     def handle(self, target, headers, body):
         """The status and document of an answer; None when it is lost."""
