@@ -1,7 +1,8 @@
-"""Runtimes that really run functions: ministack's Lambda, and AWS's own runtime emulator."""
+"""What really runs functions: ministack's Lambda, AWS's own runtime emulator, and plain HTTP."""
 
 import io
 import platform
+import sys
 import zipfile
 from pathlib import Path
 
@@ -109,3 +110,30 @@ class Emulator:
 
     def _listens(self):
         return places.is_taken(self.port)
+
+
+class PlainHttp:
+    """A function of a Python file that serves itself, with deploy/transformers/serve.py."""
+
+    def __init__(self, suite, file):
+        self._suite = suite
+        self._file = Path(file)
+        self._port = places.free_port()
+        self.url = f"http://127.0.0.1:{self._port}/"
+
+    def start(self):
+        name = self._file.stem
+        folder = self._suite.make_folder(f"plain-{name}")
+        process = Process(
+            name,
+            [sys.executable, self._file, self._port],
+            log=folder / "log",
+            environment=environment.clean(
+                folder,
+                PYTHONPATH=places.ROOT / "deploy" / "transformers",
+                PYTHONDONTWRITEBYTECODE="1",
+            ),
+        )
+        self._suite.enter(process)
+        process.wait_until_ready(lambda: places.is_taken(self._port))
+        return self

@@ -19,6 +19,9 @@ LARGEST_PUT_BYTES = RECORDS_PER_BATCH * LINE_BYTES_MAX
 class Producer(threading.Thread):
     """Puts numbered lines, one batch after another, from entering to `stop`, or to leaving."""
 
+    records_per_batch = RECORDS_PER_BATCH
+    pause = 0.02
+
     def __init__(self, client, account, stream, seed):
         super().__init__(daemon=True)
         self.client = client
@@ -33,10 +36,14 @@ class Producer(threading.Thread):
 
     def run(self):
         try:
-            while not self._stopping.wait(0.02):
+            while not self._stopping.wait(self.pause) and not self.is_done():
                 self._put_batch()
         except Exception as failure:
             self.failure = failure
+
+    def is_done(self):
+        """Whether it has put enough by itself."""
+        return False
 
     def stop(self):
         """Waits for the answer to the batch in hand."""
@@ -51,10 +58,10 @@ class Producer(threading.Thread):
         self._stopping.set()
 
     def _put_batch(self):
-        numbers = range(self.put, self.put + RECORDS_PER_BATCH)
+        numbers = range(self.put, self.put + self.records_per_batch)
         # Used up, whatever the answer.
         self.put = numbers.stop
-        records = [{"Data": self._line(number)} for number in numbers]
+        records = [{"Data": self.line(number)} for number in numbers]
         answer = self.client.call(
             self._account,
             "PutRecordBatch",
@@ -71,7 +78,7 @@ class Producer(threading.Thread):
             else:
                 self.unanswered += 1
 
-    def _line(self, number):
+    def line(self, number):
         head = f"{self.client.name} {number} {time.time():.3f} "
         return (head + "x" * self._dice.randint(*PADDING_BYTES) + "\n").encode()
 

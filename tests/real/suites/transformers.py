@@ -1,11 +1,18 @@
 """The functions of deploy/transformers, and bad ones, in real runtimes under test-transformer."""
 
 import json
-import sys
 
 from harness import environment, places
-from harness.lambda_servers import ACCOUNT, KEY, REGION, SECRET, Emulator, Ministack
-from harness.processes import Process, run as run_program
+from harness.lambda_servers import (
+    ACCOUNT,
+    KEY,
+    REGION,
+    SECRET,
+    Emulator,
+    Ministack,
+    PlainHttp,
+)
+from harness.processes import run as run_program
 
 OURS = ["apache_to_json", "redact", "drop_by_level"]
 TRANSFORMERS = places.ROOT / "deploy" / "transformers"
@@ -127,17 +134,8 @@ def in_emulator(suite):
 
 def over_plain_http(suite):
     for name in OURS:
-        port = places.free_port()
-        folder = suite.make_folder(f"plain-{name}")
-        process = Process(
-            name,
-            [sys.executable, TRANSFORMERS / f"{name}.py", port],
-            log=folder / "log",
-            environment=environment.clean(folder, PYTHONDONTWRITEBYTECODE="1"),
-        )
-        suite.enter(process)
-        process.wait_until_ready(lambda port=port: places.is_taken(port))
-        is_good(suite, "plain HTTP", name, [f"http://127.0.0.1:{port}/"])
+        function = PlainHttp(suite, TRANSFORMERS / f"{name}.py").start()
+        is_good(suite, "plain HTTP", name, [function.url])
     _, code = examine(suite, f"http://127.0.0.1:{places.free_port()}/")
     suite.equal("where nobody listens the exit code says so", 69, code)
 
