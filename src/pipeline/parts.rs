@@ -175,7 +175,7 @@ impl Delivery {
                 .map_or(count, |(seqs, _)| seqs.len() as u64);
             self.tell_failed(settled, &verdict, records, terms.error_output);
             self.write(Entry::Verdict(settled, verdict)).await?;
-            if held.range.end() < settled.end() {
+            if settled.start() < held.range.start() || held.range.end() < settled.end() {
                 return Ok(Filed::Everything);
             }
             part.settled(settled);
@@ -194,7 +194,7 @@ impl Delivery {
         Verdict::Failed(rejection.failure(attempts, self.route.clock.now()))
     }
 
-    /// A batch has room for so many verdicts; the last one is on all that is left of it.
+    /// A batch has room for so many verdicts; the last one is on all of it that has none.
     fn bounded(
         &self,
         range: SeqRange,
@@ -207,7 +207,6 @@ impl Delivery {
         if !self.verdicts().are_full() {
             return (range, verdict);
         }
-        let rest = SeqRange::new(range.start(), span(&self.cut.ranges).end());
         let message = format!(
             "Too many records of one batch were refused one by one (more than {}); the rest of it \
              was not sent ({}). The last refusal: {}",
@@ -216,7 +215,7 @@ impl Delivery {
             failure.message
         );
         let failure = Failure::new(&failure.code, message, failure.attempts, failure.ended);
-        (rest, Verdict::Failed(failure))
+        (span(&self.cut.ranges), Verdict::Failed(failure))
     }
 
     fn taken(
