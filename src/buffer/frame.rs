@@ -133,6 +133,12 @@ impl Header {
         bytes
     }
 
+    /// As `decode`, where nothing but the header itself says which life it is of.
+    pub fn decode_of_any_life(bytes: &[u8], place: Place) -> Option<Header> {
+        let life = bytes.get(24..32)?.try_into().ok()?;
+        Header::decode(bytes, place, u64::from_le_bytes(life))
+    }
+
     /// `None` unless these bytes were written as a frame's header at `place` in `life`.
     pub fn decode(bytes: &[u8], place: Place, life: u64) -> Option<Header> {
         let bytes: &[u8; HEADER_BYTES] = bytes.get(..HEADER_BYTES)?.try_into().ok()?;

@@ -3,15 +3,18 @@
 //! Nothing is written, locked or repaired, so a daemon may have the directory open meanwhile; then
 //! the answer is a moment of its life.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::recovery::{Directory, Newest, Replayed, find_newest, look, replay};
+use super::frame::Header;
+use super::quarantine;
+use super::recovery::{self, Directory, Replayed, Standing, look, replay};
 use super::scan::{Depth, Found, Stretch, Window, scan};
-use super::segment::segment_name;
+use super::segment::{Head, segment_name};
 use super::state::{Sealed, State};
 use super::{Cut, OpenError, StreamFacts, Totals};
 use crate::model::{DirectoryId, ReaderKind, SeqRange, StreamName};
-use crate::outside::disk::Disk;
+use crate::outside::disk::{Disk, is_lost};
 
 /// What the log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +36,12 @@ pub struct Log {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     pub facts: StreamFacts,
+    /// Of what is proven durable.
     pub totals: Totals,
     /// What each reader is not done with; a backup only where there is one.
     pub waiting: Vec<(ReaderKind, Waiting)>,
     pub open_cuts: Vec<(ReaderKind, Cut)>,
+    pub unproven: Unproven,
 }
 
 /// What is not at rest, cut or not.
@@ -46,12 +51,22 @@ pub struct Waiting {
     pub bytes: u64,
 }
 
+/// Records of the last group of all: a daemon that runs knows whether it was synced; nothing in the
+/// log says so before the next group does. A start after a crash writes it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unproven {
+    pub records: u64,
+    pub bytes: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     pub id: u64,
     pub name: String,
-    /// Up to its durable end.
+    /// Up to where it is proven durable.
     pub bytes: u64,
+    /// Whole frames above that.
+    pub unproven_bytes: u64,
 }
 
 /// Something that cannot be read back.
@@ -60,42 +75,73 @@ pub struct Damage {
     pub segment: String,
     pub offset: u64,
     pub bytes: u64,
+    pub cause: Cause,
     /// Whose records, where that can still be told.
     pub records: Option<(StreamName, SeqRange)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It reads other than it was written.
+    Changed,
+    /// The device does not give it back, or the file was cut short.
+    Unreadable,
+    /// The whole file is gone.
+    Missing,
+    /// One of a head's two copies, or both. Costs no record as long as something stands in for it.
+    Head,
 }
 
 /// What a scan of every live segment found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub segments: usize,
+    /// Whole ones.
     pub frames: u64,
     pub bytes: u64,
+    /// How many of the frames are above everything that is proven durable.
+    pub unproven_frames: u64,
+    /// Where a frame above that is torn: segment and offset. A crash does that to what was not
+    /// acknowledged; rot in the very last group looks the same.
+    pub torn: Option<(String, u64)>,
     pub damage: Vec<Damage>,
 }
 
 struct Read {
-    state: State,
+    replayed: Replayed,
     free: usize,
 }
 
 /// Streams, segments, totals and open cuts, at `directory`, the root of `disk`.
 pub fn contents(disk: &dyn Disk, directory: &Path) -> Result<Contents, OpenError> {
     let files = look(disk, directory)?;
-    let Some(Read { state, free }) = read(disk, &files)? else {
+    let Some(Read { replayed, free }) = read(disk, &files)? else {
         return Ok(Contents {
             log: None,
             free_segments: files.free.len() + files.segments.len(),
         });
     };
-    let segment = |(id, sealed): (&u64, &Sealed)| Segment {
-        id: *id,
-        name: segment_name(*id),
-        bytes: u64::from(sealed.end),
+    let Replayed {
+        state, unproven, ..
+    } = &replayed;
+    let segment = |(id, sealed): (&u64, &Sealed)| {
+        let above = unproven.iter().map(|frame| frame.header);
+        let above = above.filter(|header| header.place.segment == *id);
+        Segment {
+            id: *id,
+            name: segment_name(*id),
+            bytes: u64::from(sealed.end),
+            unproven_bytes: above.map(|header| u64::from(header.length)).sum(),
+        }
+    };
+    let stream = |stream: &super::stream::Stream| Stream {
+        unproven: unproven_of(&replayed, stream.facts.id),
+        ..Stream::from(stream)
     };
     let log = Log {
         directory: state.directory,
         lives: state.life,
-        streams: state.streams.values().map(Stream::from).collect(),
+        streams: state.streams.values().map(stream).collect(),
         segments: state.segments.iter().map(segment).collect(),
     };
     Ok(Contents {
@@ -125,58 +171,57 @@ impl From<&super::stream::Stream> for Stream {
             totals: stream.totals(),
             waiting: waiting.collect(),
             open_cuts: cuts.collect(),
+            unproven: Unproven::default(),
         }
     }
+}
+
+fn unproven_of(replayed: &Replayed, stream: u32) -> Unproven {
+    let headers = replayed.unproven.iter().map(|frame| frame.header);
+    let ours = headers.filter(|header| header.stream == stream);
+    ours.fold(Unproven::default(), |sum, header| {
+        let end = header.end();
+        Unproven {
+            records: sum.records + (end.seq.get() - header.first.seq.get()),
+            bytes: sum.bytes + (end.byte - header.first.byte),
+        }
+    })
 }
 
 /// Reads every frame of every live segment, and checks its checksums.
 pub fn verify(disk: &dyn Disk, directory: &Path) -> Result<Report, OpenError> {
     let files = look(disk, directory)?;
     let mut report = Report::default();
-    let Some(Read { state, .. }) = read(disk, &files)? else {
+    let Some(Read { replayed, .. }) = read(disk, &files)? else {
         return Ok(report);
     };
-    for (&id, sealed) in &state.segments {
+    for (&id, sealed) in &replayed.state.segments {
         report.segments += 1;
         report.bytes += u64::from(sealed.end);
-        verify_segment(disk, &state, id, sealed, &mut report)?;
+        verify_segment(disk, &replayed.state, id, sealed, &mut report)?;
     }
+    verify_newest(&replayed, &mut report)?;
     Ok(report)
 }
 
 fn read(disk: &dyn Disk, files: &Directory) -> Result<Option<Read>, OpenError> {
-    let Some(newest) = find_newest(disk, files)? else {
+    let Some(chain) = recovery::find(disk, files)? else {
         return Ok(None);
     };
-    let Newest {
-        head,
-        state,
-        file,
-        end,
-    } = newest;
-    let failed = |cause| OpenError::disk("read", segment_name(head.id), cause);
-    let replayed = replay(&mut Window::new(file, end), &head, state).map_err(failed)?;
-    let Replayed {
-        mut state,
-        proven_upto,
-        ..
-    } = replayed;
+    let mut replayed = replay(chain)?;
+    let state = &mut replayed.state;
     let dead = |id: &u64| state.is_dead(*id);
     let dead: Vec<u64> = state.segments.keys().copied().filter(dead).collect();
     for id in dead {
         state.segments.remove(&id);
     }
-    let sealed = Sealed {
-        life: head.life,
-        frames_at: head.frames_at,
-        // The last group may be above: the next start would write it again.
-        end: proven_upto,
-    };
-    state.segments.insert(head.id, sealed);
+    for Standing { id, sealed, .. } in &replayed.segments {
+        state.segments.insert(*id, *sealed);
+    }
     let all = files.segments.len() + files.free.len();
     Ok(Some(Read {
         free: all.saturating_sub(state.segments.len()),
-        state,
+        replayed,
     }))
 }
 
@@ -187,40 +232,128 @@ fn verify_segment(
     sealed: &Sealed,
     report: &mut Report,
 ) -> Result<(), OpenError> {
-    let name = segment_name(id);
     let failed = |cause| OpenError::disk("read", segment_name(id), cause);
-    let file = disk.open(Path::new(&name)).map_err(failed)?;
+    let file = match disk.open(Path::new(&segment_name(id))) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            report.miss(state, id, sealed, Cause::Missing);
+            return Ok(());
+        }
+        Err(error) if is_lost(&error) => {
+            report.miss(state, id, sealed, Cause::Unreadable);
+            return Ok(());
+        }
+        Err(cause) => return Err(failed(cause)),
+    };
+    let mut window = Window::new(file, sealed.end);
     let stretch = Stretch {
         segment: id,
         life: sealed.life,
         from: sealed.frames_at,
         to: sealed.end,
     };
-    let mut window = Window::new(file, sealed.end);
-    let Report { frames, damage, .. } = report;
-    let mut found_damage = |offset: u32, bytes: u32, records| {
-        damage.push(Damage {
-            segment: name.clone(),
-            offset: u64::from(offset),
-            bytes: u64::from(bytes),
-            records,
-        });
-    };
+    let mut damaged: Vec<(u32, u32, Option<Header>)> = Vec::new();
     let end = scan(&mut window, stretch, Depth::Payloads, |found| match found {
-        Found::Frame(..) => *frames += 1,
+        Found::Frame(..) => report.frames += 1,
         Found::Rotten(header) => {
-            let range = SeqRange::between(header.first.seq, header.end().seq);
-            let stream = state.streams.get(&header.stream);
-            let records = stream
-                .zip(range)
-                .map(|(s, range)| (s.facts.name.clone(), range));
-            found_damage(header.place.offset, header.length, records);
+            let start = header.place.offset;
+            damaged.push((start, start + header.length, Some(header)));
         }
-        Found::Gap { offset, length } => found_damage(offset, length, None),
+        Found::Gap { offset, length } => damaged.push((offset, offset + length, None)),
     })
     .map_err(failed)?;
     if end < sealed.end {
-        found_damage(end, sealed.end - end, None);
+        damaged.push((end, sealed.end, None));
+    }
+    for (from, to, header) in damaged {
+        let cause = match window.is_gone(from, to) {
+            true => Cause::Unreadable,
+            false => Cause::Changed,
+        };
+        report.damage.push(Damage {
+            segment: segment_name(id),
+            offset: u64::from(from),
+            bytes: u64::from(to - from),
+            cause,
+            records: header.and_then(|header| records_of(state, &header)),
+        });
     }
     Ok(())
+}
+
+fn records_of(state: &State, header: &Header) -> Option<(StreamName, SeqRange)> {
+    let stream = state.streams.get(&header.stream)?;
+    let range = SeqRange::between(header.first.seq, header.end().seq)?;
+    Some((stream.facts.name.clone(), range))
+}
+
+/// Heads, and what stands above everything that is proven durable.
+fn verify_newest(replayed: &Replayed, report: &mut Report) -> Result<(), OpenError> {
+    let unproven = replayed.unproven.len() as u64;
+    report.unproven_frames = unproven;
+    report.frames += unproven;
+    let torn = replayed.torn;
+    report.torn = torn.map(|place| (segment_name(place.segment), u64::from(place.offset)));
+    if let Some(newest) = replayed.segments.first() {
+        let copies = Head::rotten_copies(newest.file.clone(), newest.id, newest.sealed.frames_at)
+            .map_err(|cause| OpenError::disk("read", segment_name(newest.id), cause))?;
+        for copy in copies {
+            report.add(newest.id, copy.start, copy.end - copy.start, Cause::Head);
+        }
+    }
+    for stretch in &replayed.damaged {
+        let quarantine::Stretch {
+            segment,
+            offset,
+            length,
+        } = *stretch;
+        let is_head = offset == 0 && replayed.headless.contains(&segment);
+        let cause = match is_head {
+            true => Cause::Head,
+            false => Cause::Unreadable,
+        };
+        report.add(segment, offset, length, cause);
+    }
+    if let (Some(damage), Some((lane, span, _))) =
+        (report.damage.last_mut(), replayed.lost_unproven.first())
+        && let Some(stream) = replayed.state.streams.get(&lane.stream)
+    {
+        // What is unreadable above the proven end is the last that was added.
+        damage.records = Some((stream.facts.name.clone(), span.range()));
+    }
+    Ok(())
+}
+
+impl Report {
+    /// Adds what is not known yet.
+    fn add(&mut self, segment: u64, offset: u32, length: u32, cause: Cause) {
+        let (segment, offset) = (segment_name(segment), u64::from(offset));
+        let mut known = self.damage.iter();
+        if known.any(|known| known.segment == segment && known.offset == offset) {
+            return;
+        }
+        self.damage.push(Damage {
+            segment,
+            offset,
+            bytes: u64::from(length),
+            cause,
+            records: None,
+        });
+    }
+
+    /// The whole segment is lost, and with it what the state says lay there.
+    fn miss(&mut self, state: &State, id: u64, sealed: &Sealed, cause: Cause) {
+        for (lane, known) in state.lanes() {
+            let part = known.parts.get(&id);
+            let stream = state.streams.get(&lane.stream);
+            let lost = part.zip(stream).map(|(part, stream)| Damage {
+                segment: segment_name(id),
+                offset: u64::from(sealed.frames_at),
+                bytes: u64::from(sealed.end - sealed.frames_at),
+                cause,
+                records: Some((stream.facts.name.clone(), part.span.range())),
+            });
+            self.damage.extend(lost);
+        }
+    }
 }

@@ -70,6 +70,7 @@ mod queue;
 mod reader;
 mod reading;
 mod recovery;
+mod salvage;
 mod scan;
 mod segment;
 mod shared;

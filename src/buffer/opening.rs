@@ -43,6 +43,11 @@ pub enum OpenError {
     /// All heads are gone, but `name` holds records.
     #[error("`{name}` holds records, but no segment in the data directory has a valid head")]
     NoHead { name: String },
+    /// Frames behind it prove that it had one. What its predecessor could say of it is gone, too.
+    #[error("`{name}` holds records, but its head is damaged, and `{missing}` before it is gone")]
+    HeadLost { name: String, missing: String },
+    #[error("`{name}` cannot be read, so nobody can tell whether it holds records")]
+    Unreadable { name: String },
     #[error("no room for a segment of {segment_bytes} bytes")]
     Full {
         segment_bytes: u32,
@@ -82,8 +87,11 @@ impl OpenError {
             OpenError::NotOurs { .. } => "point `storage.directory` at an empty folder",
             OpenError::Locked(_) => "stop the other daemon, or give each its own directory",
             OpenError::Newer { .. } => "run the version that wrote it, or a later one",
-            OpenError::NoHead { .. } => {
+            OpenError::NoHead { .. } | OpenError::HeadLost { .. } => {
                 "move the directory aside and start with an empty one; keep it for salvage"
+            }
+            OpenError::Unreadable { .. } => {
+                "copy the directory to a disk that is well, as far as it can be read, and start there"
             }
             OpenError::Full { .. } => "make room on the file system",
             OpenError::TooSmall { .. }
@@ -241,11 +249,11 @@ fn share(
     let Recovered {
         state,
         files,
-        newest,
+        indexes: newest,
         ..
     } = recovered;
     let mut indexes = Indexes::default();
-    if let Some((segment, index)) = newest {
+    for (segment, index) in newest {
         indexes.keep(segment, Arc::new(index));
     }
     let tails = state.lanes();

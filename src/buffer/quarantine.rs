@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::ledger::{Position, Span};
 use super::reading::Reader;
+use super::salvage;
 use crate::model::{Seq, SeqRange};
 use crate::outside::disk::{Disk, DiskFile};
 
 pub const FOLDER: &str = "quarantine";
+/// What is copied at once.
+const COPY_BYTES: usize = 1 << 20;
 
 /// A stretch of a segment's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +30,19 @@ pub fn copy(disk: &dyn Disk, file: &dyn DiskFile, stretch: Stretch) -> io::Resul
     } = stretch;
     let name = format!("segment-{segment:020}-{offset:010}-{length}.bin");
     let path: PathBuf = [FOLDER, &name].iter().collect();
-    let mut bytes = vec![0; length as usize];
-    file.read_at(&mut bytes, u64::from(offset))?;
     let copy = match disk.create(&path) {
         Ok(copy) => copy,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
     };
-    copy.write_at(&[IoSlice::new(&bytes)], 0)?;
+    let end = u64::from(offset) + u64::from(length);
+    let mut piece = vec![0; COPY_BYTES.min(length as usize)];
+    for at in (u64::from(offset)..end).step_by(COPY_BYTES) {
+        let bytes = piece.len().min((end - at) as usize);
+        // What cannot be read at all is zeros in the copy.
+        salvage::read(file, &mut piece[..bytes], at)?;
+        copy.write_at(&[IoSlice::new(&piece[..bytes])], at - u64::from(offset))?;
+    }
     copy.sync()?;
     disk.sync_folder(Path::new(FOLDER))
 }

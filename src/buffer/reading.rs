@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::ReadError;
 use super::answers::{Answers, FailedRecord};
-use super::frame::{HEADER_BYTES, Header, Kind, Place};
+use super::frame::{ALIGNMENT, HEADER_BYTES, Header, Kind, Place};
 use super::index::{Extent, SegmentIndex};
 use super::ledger::{Position, Span};
 use super::reader::ReaderId;
+use super::salvage;
 use super::scan::{Depth, Found, Stretch, Window, scan};
 use super::shared::{Inner, Shared};
 use super::state::Sealed;
@@ -221,6 +222,10 @@ impl Reader {
             if header.end().seq <= best.seq {
                 continue;
             }
+            if best.seq < header.first.seq {
+                lost_upto = header.first.seq;
+                break;
+            }
             let ends = header.ends(frame).filter(|_| header.matches_payload(frame));
             let Some(ends) = ends else {
                 // Nobody can tell how long its records were, so the batch ends before it.
@@ -299,9 +304,10 @@ pub fn pin(inner: &Inner, segment: u64) -> Option<Pinned> {
 }
 
 impl Pinned {
+    /// As far as they can be read; frames that cannot be do not pass their checksums (B5).
     fn bytes(&self, extent: Extent) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; extent.length as usize];
-        self.file.read_at(&mut bytes, u64::from(extent.offset))?;
+        salvage::read(self.file.as_ref(), &mut bytes, u64::from(extent.offset))?;
         Ok(bytes)
     }
 
@@ -341,17 +347,24 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// `None` at the end, or where a header is damaged.
+    /// Passes over what is not a frame of records: behind it the rest is as good as before. `None`
+    /// at the end.
     fn next(&mut self) -> Option<(Header, &'a [u8])> {
-        let place = Place {
-            segment: self.segment,
-            offset: self.offset,
-        };
-        let header = Header::decode(self.bytes.get(..HEADER_BYTES)?, place, self.life)?;
-        let (frame, rest) = self.bytes.split_at_checked(header.length as usize)?;
-        self.bytes = rest;
-        self.offset += header.length;
-        header.kind.holds_records().then_some((header, frame))
+        loop {
+            let place = Place {
+                segment: self.segment,
+                offset: self.offset,
+            };
+            let header = Header::decode(self.bytes.get(..HEADER_BYTES)?, place, self.life);
+            let header = header.filter(|header| header.length as usize <= self.bytes.len());
+            let length = header.map_or(ALIGNMENT, |header| header.length as usize);
+            let (frame, rest) = self.bytes.split_at(length);
+            self.bytes = rest;
+            self.offset += length as u32;
+            if let Some(header) = header.filter(|header| header.kind.holds_records()) {
+                return Some((header, frame));
+            }
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! Reading a segment from front to back: frames, and what is damaged between them.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::frame::{ALIGNMENT, HEADER_BYTES, Header, MAGIC, Place};
+use super::salvage;
 use crate::outside::disk::DiskFile;
 
 /// What one look into the file reads at least.
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// A file seen through a window that moves along: memory is bounded whatever the file's size.
+/// A file seen through a window that moves along: memory is bounded whatever the file's size. What
+/// cannot be read looks like zeros, and is remembered.
 pub struct Window {
     source: Source,
     end: u32,
     start: u32,
     bytes: Vec<u8>,
+    gone: Vec<Range<u64>>,
 }
 
 enum Source {
@@ -31,6 +35,7 @@ impl Window {
             end,
             start: 0,
             bytes: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -41,6 +46,7 @@ impl Window {
             source: Source::Bytes(bytes),
             start: 0,
             bytes: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -58,7 +64,10 @@ impl Window {
             let wanted = length.max(WINDOW_BYTES).min((self.end - at) as usize);
             self.bytes.resize(wanted, 0);
             match &self.source {
-                Source::File(file) => file.read_at(&mut self.bytes, u64::from(at))?,
+                Source::File(file) => {
+                    let gone = salvage::read(file.as_ref(), &mut self.bytes, u64::from(at))?;
+                    self.gone.extend(gone);
+                }
                 #[cfg(test)]
                 Source::Bytes(bytes) => {
                     self.bytes
@@ -69,6 +78,23 @@ impl Window {
         }
         let from = (at - self.start) as usize;
         Ok(Some(&self.bytes[from..from + length]))
+    }
+
+    /// Whether any of the stretch was looked at and could not be read.
+    pub fn is_gone(&self, from: u32, to: u32) -> bool {
+        let (from, to) = (u64::from(from), u64::from(to));
+        self.gone
+            .iter()
+            .any(|gone| gone.start < to && from < gone.end)
+    }
+
+    /// Where what cannot be read from `at` on ends; `at` itself where that can be read.
+    pub fn gone_upto(&self, at: u32) -> u32 {
+        let mut end = u64::from(at);
+        while let Some(gone) = self.gone.iter().find(|gone| gone.contains(&end)) {
+            end = gone.end;
+        }
+        u32::try_from(end).unwrap_or(u32::MAX)
     }
 }
 
@@ -84,6 +110,13 @@ pub enum Found<'a> {
 }
 
 impl Found<'_> {
+    pub fn start(&self) -> u32 {
+        match self {
+            Found::Frame(header, _) | Found::Rotten(header) => header.place.offset,
+            Found::Gap { offset, .. } => *offset,
+        }
+    }
+
     pub fn end(&self) -> u32 {
         match self {
             Found::Frame(header, _) | Found::Rotten(header) => header.place.offset + header.length,
@@ -179,20 +212,28 @@ fn next_header(window: &mut Window, stretch: Stretch, at: u32) -> io::Result<Opt
     Ok(None)
 }
 
-/// Whether any frame of any life stands in the segment.
-pub fn holds_frames(window: &mut Window, segment: u64) -> io::Result<bool> {
-    for at in (0..window.end()).step_by(ALIGNMENT) {
-        let Some(bytes) = window.get(at, HEADER_BYTES)? else {
-            return Ok(false);
-        };
-        let place = Place {
-            segment,
-            offset: at,
-        };
-        let life = u64::from_le_bytes(bytes[24..32].try_into().expect("8 bytes"));
-        if bytes[..8] == MAGIC && Header::decode(bytes, place, life).is_some() {
-            return Ok(true);
+/// The first header of whatever life that was written for this segment: ids are never used twice, so
+/// what an earlier use of the file left behind is none.
+pub fn first_header(window: &mut Window, segment: u64) -> io::Result<Option<Header>> {
+    let mut from = 0;
+    while from < window.end() {
+        let length = WINDOW_BYTES.min((window.end() - from) as usize);
+        let bytes = window.get(from, length)?.unwrap_or_default();
+        let chunks = bytes.chunks_exact(ALIGNMENT);
+        let magics = chunks.zip((from..).step_by(ALIGNMENT));
+        let magics: Vec<u32> = magics
+            .filter(|(chunk, _)| *chunk == MAGIC)
+            .map(|(_, offset)| offset)
+            .collect();
+        for offset in magics {
+            let place = Place { segment, offset };
+            let bytes = window.get(offset, HEADER_BYTES)?;
+            let header = bytes.and_then(|bytes| Header::decode_of_any_life(bytes, place));
+            if header.is_some() {
+                return Ok(header);
+            }
         }
+        from += length as u32;
     }
-    Ok(false)
+    Ok(None)
 }

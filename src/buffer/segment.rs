@@ -9,10 +9,14 @@
 //! The prefix has a checksum of its own, so that a later format is told from damage. The head is
 //! filled up to a multiple of `GROUP_ALIGNMENT` and written twice, against bit rot.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use crc_fast::{CrcAlgorithm, checksum};
 
 use super::scan::Window;
 use super::wire::crc32c;
+use crate::outside::disk::DiskFile;
 
 /// A group of frames begins at a multiple of this: what the page cache writes back at once, and the
 /// physical sector of most devices, so that a torn write cannot damage an acknowledged neighbour.
@@ -108,6 +112,23 @@ impl Head {
             }
         }
         Ok(Err(newer.map_or(HeadError::Invalid, HeadError::Newer)))
+    }
+
+    /// Which of the two copies are not whole, of a head behind which frames begin at `frames_at`.
+    pub fn rotten_copies(
+        file: Arc<dyn DiskFile>,
+        id: u64,
+        frames_at: u32,
+    ) -> std::io::Result<Vec<Range<u32>>> {
+        let half = frames_at / 2;
+        let mut window = Window::new(file, frames_at);
+        let mut rotten = Vec::new();
+        for copy in [0..half, half..frames_at] {
+            if Head::read_copy(&mut window, copy.start, id)?.is_err() {
+                rotten.push(copy);
+            }
+        }
+        Ok(rotten)
     }
 
     fn read_copy(

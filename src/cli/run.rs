@@ -85,6 +85,8 @@ fn storage_exit(error: &buffer::OpenError) -> Exit {
         | buffer::OpenError::TooManyStreams { .. } => Exit::BadConfiguration,
         buffer::OpenError::Newer { .. }
         | buffer::OpenError::NoHead { .. }
+        | buffer::OpenError::HeadLost { .. }
+        | buffer::OpenError::Unreadable { .. }
         | buffer::OpenError::Full { .. }
         | buffer::OpenError::Disk { .. }
         | buffer::OpenError::Begin(_) => Exit::Disk,

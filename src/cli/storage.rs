@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::check::table;
 use super::{Exit, Failure};
-use crate::buffer::inspect::{self, Contents, Damage, Log, Report, Stream, Waiting};
+use crate::buffer::inspect::{self, Cause, Contents, Damage, Log, Report, Stream, Waiting};
 use crate::buffer::{Cut, OpenError, Shape, Verdict};
 use crate::model::{ByteSize, ReaderKind, SeqRange};
 use crate::outside::disk::RealDisk;
@@ -105,6 +105,7 @@ fn contents_text(contents: &Contents) -> String {
         "accepted",
         "delivered",
         "buffered",
+        "not yet proven",
         "open batches",
     ];
     let mut rows = vec![heads.map(str::to_owned)];
@@ -113,11 +114,8 @@ fn contents_text(contents: &Contents) -> String {
             stream.facts.name.to_string(),
             stream.totals.accepted.to_string(),
             stream.totals.delivered.to_string(),
-            format!(
-                "{} ({})",
-                stream.totals.buffered,
-                ByteSize::bytes(stream.totals.buffered_bytes)
-            ),
+            records(stream.totals.buffered, stream.totals.buffered_bytes),
+            records(stream.unproven.records, stream.unproven.bytes),
             stream.open_cuts.len().to_string(),
         ]
     }));
@@ -132,9 +130,14 @@ fn contents_text(contents: &Contents) -> String {
         table(&batches, &mut out);
         out.push('\n');
     }
-    let mut rows = vec![["segment".to_owned(), "bytes".to_owned()]];
-    let segment = |segment: &inspect::Segment| [segment.name.clone(), segment.bytes.to_string()];
-    rows.extend(log.segments.iter().map(segment));
+    let mut rows = vec![["segment", "bytes", "not yet proven"].map(str::to_owned)];
+    rows.extend(log.segments.iter().map(|segment| {
+        [
+            segment.name.clone(),
+            segment.bytes.to_string(),
+            segment.unproven_bytes.to_string(),
+        ]
+    }));
     table(&rows, &mut out);
     out
 }
@@ -226,6 +229,10 @@ fn cut_document((reader, cut): &(ReaderKind, Cut)) -> Value {
     document
 }
 
+fn records(count: u64, bytes: u64) -> String {
+    format!("{count} ({})", ByteSize::bytes(bytes))
+}
+
 fn contents_document(contents: &Contents) -> Value {
     json!({
         "version": 1,
@@ -256,13 +263,19 @@ fn log_document(log: &Log) -> Value {
             "buffered": totals.buffered,
             "buffered_bytes": totals.buffered_bytes,
             "waiting": waiting.collect::<serde_json::Map<_, _>>(),
+            "unproven": stream.unproven.records,
+            "unproven_bytes": stream.unproven.bytes,
             "open_cuts": cuts.collect::<Vec<_>>(),
         })
     });
-    let segments = log
-        .segments
-        .iter()
-        .map(|segment| json!({ "id": segment.id, "name": segment.name, "bytes": segment.bytes }));
+    let segments = log.segments.iter().map(|segment| {
+        json!({
+            "id": segment.id,
+            "name": segment.name,
+            "bytes": segment.bytes,
+            "unproven_bytes": segment.unproven_bytes,
+        })
+    });
     json!({
         "directory": log.directory.to_string(),
         "life": log.lives,
@@ -276,9 +289,20 @@ fn report_text(report: &Report) -> String {
         segments,
         frames,
         bytes,
+        unproven_frames,
+        torn,
         damage,
     } = report;
     let mut out = format!("{segments} segments, {frames} frames, {bytes} bytes read\n");
+    if 0 < *unproven_frames {
+        let what = "frames, which a start after a crash writes again";
+        writeln!(out, "not yet proven durable: {unproven_frames} {what}")
+            .expect("a text takes all");
+    }
+    if let Some((segment, offset)) = torn {
+        let what = "as a crash leaves what was not acknowledged";
+        writeln!(out, "torn: {segment}, from {offset} on, {what}").expect("a text takes all");
+    }
     if damage.is_empty() {
         out.push_str("sound\n");
     }
@@ -287,15 +311,24 @@ fn report_text(report: &Report) -> String {
             segment,
             offset,
             bytes,
+            cause,
             records,
         } = damage;
-        let whose = match records {
-            Some((stream, range)) => format!("records {range} of `{stream}`"),
-            None => "nobody can tell whose records".to_owned(),
+        let whose = match (records, cause) {
+            (Some((stream, range)), _) => format!("records {range} of `{stream}`"),
+            (None, Cause::Head) => "the segment's head".to_owned(),
+            (None, Cause::Changed | Cause::Unreadable | Cause::Missing) => {
+                "nobody can tell whose records".to_owned()
+            }
+        };
+        let state = match cause {
+            Cause::Changed | Cause::Head => "damaged",
+            Cause::Unreadable => "unreadable",
+            Cause::Missing => "missing",
         };
         writeln!(
             out,
-            "damaged: {segment}, {bytes} bytes at {offset}: {whose}"
+            "{state}: {segment}, {bytes} bytes at {offset}: {whose}"
         )
         .expect("a text takes all");
     }
@@ -309,16 +342,25 @@ fn report_document(report: &Report) -> Value {
             "segment": damage.segment,
             "offset": damage.offset,
             "bytes": damage.bytes,
+            "cause": match damage.cause {
+                Cause::Changed => "changed",
+                Cause::Unreadable => "unreadable",
+                Cause::Missing => "missing",
+                Cause::Head => "head",
+            },
             "stream": records.map(|(stream, _)| stream.as_str()),
             "records": records.map(|(_, range)| range.to_string()),
         })
     });
+    let torn = report.torn.as_ref();
     json!({
         "version": 1,
         "sound": report.damage.is_empty(),
         "segments": report.segments,
         "frames": report.frames,
         "bytes": report.bytes,
+        "unproven_frames": report.unproven_frames,
+        "torn": torn.map(|(segment, offset)| json!({ "segment": segment, "offset": offset })),
         "damage": damage.collect::<Vec<_>>(),
     })
 }

@@ -1,40 +1,43 @@
 //! A new life: what the last one left is read, and what it did not prove durable is written again.
 //!
-//! 1. The newest segment is the highest-named one with a valid head. One above it without is torn
-//!    and holds nothing acknowledged, for a head is synced before any frame behind it.
-//! 2. Its snapshot is the state; the frames behind it are replayed up to the highest `durable up to`
-//!    that any of them, or the head, proves. What is damaged there is quarantined (B5).
-//! 3. The frames above that were readable, but perhaps only from a page cache: they are written
-//!    again into this life's first segment, before its head (B8).
+//! 1. The newest head is the highest that is valid (`chain`). A segment above it either was cut short
+//!    while it was made, and holds nothing acknowledged, for a head is synced before any frame behind
+//!    it; or it lost its head, and the newest stands in for that.
+//! 2. The head's snapshot is the state; the frames behind it, and those of segments that lost their
+//!    heads, are replayed up to the highest `durable up to` that any of them, or the head, proves
+//!    (`replay`). What is damaged there is quarantined (B5).
+//! 3. The frames above that were readable, but perhaps only from a page cache (`unproven`): they are
+//!    written again into this life's first segment, before its head (B8).
 //!
 //! Older segments are not read: the snapshot says what lies in them. Damage there shows when a
 //! delivery reads it.
 
+mod chain;
 mod directory;
 mod replay;
+mod unproven;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
+pub use chain::find;
 pub use directory::{Directory, enter, look};
+pub use replay::{Replayed, Standing, replay};
 
-pub use self::replay::{Replayed, replay};
+use self::unproven::Unproven;
 use super::OpenError;
-use super::entry::{Effect, Entry};
+use super::entry::{Answer, Effect, Entry};
 use super::index::SegmentIndex;
 use super::ledger::{Ledger, Span};
 use super::quarantine;
-use super::reader::{Lane, LaneId};
-use super::scan::{Window, holds_frames};
-use super::segment::{Head, HeadError, free_name, segment_name};
+use super::reader::{Lane, LaneId, ReaderId};
+use super::segment::{free_name, segment_name};
 use super::shared::SegmentFile;
-use super::snapshot;
-use super::state::{Sealed, State};
-use crate::model::DirectoryId;
+use super::state::State;
+use crate::model::{DirectoryId, ReaderKind};
 use crate::outside::Dice;
-use crate::outside::disk::{Disk, DiskFile};
+use crate::outside::disk::Disk;
 use crate::telemetry::{Metrics, happened};
 
 /// What a log's directory holds.
@@ -46,16 +49,10 @@ pub struct Recovered {
     pub files: BTreeMap<u64, SegmentFile>,
     /// Segments in which nothing is alive: names and sizes.
     pub free: Vec<(String, u64)>,
-    pub newest: Option<(u64, SegmentIndex)>,
+    /// Of the newest segments.
+    pub indexes: Vec<(u64, SegmentIndex)>,
     /// Above every name present, valid or not.
     pub next_id: u64,
-}
-
-pub struct Newest {
-    pub head: Head,
-    pub state: State,
-    pub file: Arc<dyn DiskFile>,
-    pub end: u32,
 }
 
 pub fn recover(
@@ -66,99 +63,118 @@ pub fn recover(
 ) -> Result<Recovered, OpenError> {
     let highest = directory.segments.keys().next_back();
     let next_id = highest.map_or(1, |id| id + 1);
-    let Some(newest) = find_newest(disk, directory)? else {
-        refuse_if_anything_was_written(disk, directory)?;
+    let Some(chain) = find(disk, directory)? else {
         let first = DirectoryId(dice.u128());
         return Ok(Recovered {
             state: State::new(first),
             again: Vec::new(),
             files: BTreeMap::new(),
             free: free_segments(directory, &BTreeMap::new()),
-            newest: None,
+            indexes: Vec::new(),
             next_id,
         });
     };
-    let (id, life) = (newest.head.id, newest.head.life);
-    let mut window = Window::new(newest.file.clone(), newest.end);
-    let mut replayed = replay(&mut window, &newest.head, newest.state)
-        .map_err(|cause| OpenError::disk("read", segment_name(id), cause))?;
-    for stretch in &replayed.damaged {
-        let bytes = u64::from(stretch.length);
-        happened::buffer::damaged(metrics, id, stretch.offset, bytes);
-        if let Err(error) = quarantine::copy(disk, newest.file.as_ref(), *stretch) {
-            happened::buffer::quarantine_copy_failed(&error);
-        }
-    }
+    chain
+        .empty
+        .iter()
+        .for_each(|id| happened::buffer::cut_short(*id));
+    let mut replayed = replay(chain)?;
+    tell_damage(disk, &replayed, metrics);
     let mut files = open_files(disk, &replayed.state)?;
-    files.insert(id, SegmentFile::new(newest.file));
+    for standing in &replayed.segments {
+        files.insert(standing.id, SegmentFile::new(standing.file.clone()));
+    }
     settle_lost(&mut replayed, &files);
+    let again = write_again(&mut replayed);
     let Replayed {
         mut state,
-        index,
-        proven_upto,
-        again,
+        segments,
         ..
     } = replayed;
     // B8: frames carry the number of the life that wrote them.
-    state.life = life + 1;
-    // The newest is in charge until its successor's head is durable, so it is never free here.
-    files.retain(|segment, _| *segment == id || !state.is_dead(*segment));
+    let lives = segments.iter().map(|standing| standing.sealed.life);
+    state.life = lives.fold(state.life, u64::max) + 1;
+    // These are in charge until a successor's head is durable, so none of them is free here.
+    let in_charge: BTreeMap<u64, _> = segments.iter().map(|s| (s.id, s.sealed)).collect();
+    files.retain(|segment, _| in_charge.contains_key(segment) || !state.is_dead(*segment));
     state
         .segments
         .retain(|segment, _| files.contains_key(segment));
-    let sealed = Sealed {
-        life,
-        frames_at: newest.head.frames_at,
-        end: proven_upto,
-    };
-    state.segments.insert(id, sealed);
+    state.segments.extend(in_charge);
+    let indexes = segments.into_iter();
     Ok(Recovered {
         free: free_segments(directory, &files),
         state,
         again,
         files,
-        newest: Some((id, index)),
+        indexes: indexes
+            .map(|standing| (standing.id, standing.index))
+            .collect(),
         next_id,
     })
 }
 
-pub fn find_newest(disk: &dyn Disk, directory: &Directory) -> Result<Option<Newest>, OpenError> {
-    for (&id, &bytes) in directory.segments.iter().rev() {
-        let name = segment_name(id);
-        let failed = |cause| OpenError::disk("read", segment_name(id), cause);
-        let file = disk.open(Path::new(&name)).map_err(failed)?;
-        let end = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let mut window = Window::new(file.clone(), end);
-        let head = match Head::read(&mut window, id).map_err(failed)? {
-            Ok(head) => head,
-            Err(HeadError::Newer(version)) => return Err(OpenError::Newer { name, version }),
-            Err(HeadError::Invalid) => continue,
+/// B5: kept aside, counted and told.
+fn tell_damage(disk: &dyn Disk, replayed: &Replayed, metrics: &Metrics) {
+    replayed
+        .headless
+        .iter()
+        .for_each(|id| happened::buffer::head_lost(*id));
+    for stretch in &replayed.damaged {
+        let bytes = u64::from(stretch.length);
+        happened::buffer::damaged(metrics, stretch.segment, stretch.offset, bytes);
+        let mut segments = replayed.segments.iter();
+        let Some(standing) = segments.find(|standing| standing.id == stretch.segment) else {
+            continue;
         };
-        if let Some(state) = snapshot::decode(&head.snapshot) {
-            return Ok(Some(Newest {
-                head,
-                state,
-                file,
-                end,
-            }));
+        if let Err(error) = quarantine::copy(disk, standing.file.as_ref(), *stretch) {
+            happened::buffer::quarantine_copy_failed(&error);
         }
     }
-    Ok(None)
 }
 
-/// Segments without a single valid head are a first start that was cut short; but then no frame
-/// was ever written.
-fn refuse_if_anything_was_written(disk: &dyn Disk, directory: &Directory) -> Result<(), OpenError> {
-    for (&id, &bytes) in &directory.segments {
-        let name = segment_name(id);
-        let failed = |cause| OpenError::disk("read", segment_name(id), cause);
-        let file = disk.open(Path::new(&name)).map_err(failed)?;
-        let end = u32::try_from(bytes).unwrap_or(u32::MAX);
-        if holds_frames(&mut Window::new(file, end), id).map_err(failed)? {
-            return Err(OpenError::NoHead { name });
+/// B8: what nothing proves durable; and what of it cannot be read is settled behind the rest.
+fn write_again(replayed: &mut Replayed) -> Vec<Entry> {
+    let mut unproven = std::mem::take(&mut replayed.unproven);
+    let state = &replayed.state;
+    let mut out_of_order = BTreeSet::new();
+    unproven.retain(|Unproven { header, entry }| {
+        // Damage may have taken what was answered: then the rest is asked for again.
+        if let Effect::Answers(of) = &entry.effect
+            && !may_answer(state, header.stream, of)
+        {
+            out_of_order.insert(header.stream);
+        }
+        !matches!(entry.effect, Effect::Answers(_)) || !out_of_order.contains(&header.stream)
+    });
+    let mut again: Vec<Entry> = unproven
+        .into_iter()
+        .map(|Unproven { entry, .. }| entry)
+        .collect();
+    for (lane, span, arrival) in std::mem::take(&mut replayed.lost_unproven) {
+        if let Some(stream) = replayed.state.streams.get(&lane.stream) {
+            happened::buffer::quarantined(&stream.facts.name, span.range());
+            let kinds = [ReaderKind::Arrivals, ReaderKind::Backup].into_iter();
+            for kind in kinds.filter(|kind| stream.reader(*kind).is_some()) {
+                let reader = ReaderId {
+                    stream: lane.stream,
+                    kind,
+                };
+                let effect = Effect::Quarantine(vec![span]);
+                again.push(Entry::control(reader, effect, arrival, Answer::Nobody));
+            }
         }
     }
-    Ok(())
+    again
+}
+
+fn may_answer(state: &State, stream: u32, of: &Span) -> bool {
+    let Some(stream) = state.streams.get(&stream) else {
+        return false;
+    };
+    let uncut = stream.uncut(ReaderKind::Arrivals);
+    let next = uncut.first().map(|span| span.start);
+    next.unwrap_or(stream.arrivals.tail).seq <= of.start.seq
 }
 
 /// Segments with something alive, opened. One that is missing is damage, not an error.
@@ -179,9 +195,9 @@ fn open_files(disk: &dyn Disk, state: &State) -> Result<BTreeMap<u64, SegmentFil
 /// durable.
 fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
     let mut answered: BTreeMap<LaneId, Ledger> = BTreeMap::new();
-    for entry in &replayed.again {
+    for Unproven { header, entry } in &replayed.unproven {
         if let Effect::Answers(of) = entry.effect {
-            let (stream, lane) = (entry.draft.stream, Lane::Arrivals);
+            let (stream, lane) = (header.stream, Lane::Arrivals);
             answered.entry(LaneId { stream, lane }).or_default().add(of);
         }
     }
@@ -213,17 +229,16 @@ fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
     }
 }
 
+/// First the files that are free by name, so that what an old head leads to is overwritten last.
 fn free_segments(directory: &Directory, files: &BTreeMap<u64, SegmentFile>) -> Vec<(String, u64)> {
-    let segments = directory
-        .segments
-        .iter()
-        .filter(|(id, _)| !files.contains_key(id));
     let free = directory
         .free
         .iter()
         .map(|(number, bytes)| (free_name(*number), *bytes));
-    segments
-        .map(|(id, bytes)| (segment_name(*id), *bytes))
-        .chain(free)
+    let segments = directory
+        .segments
+        .iter()
+        .filter(|(id, _)| !files.contains_key(id));
+    free.chain(segments.map(|(id, bytes)| (segment_name(*id), *bytes)))
         .collect()
 }

@@ -1,95 +1,185 @@
-//! The newest segment's frames, applied to its snapshot.
+//! The frames of the newest segments, applied to the snapshot of the highest head.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::buffer::entry::{Answer, Effect, Entry};
-use crate::buffer::frame::{Draft, Header, Kind};
+use super::chain::{Chain, Link, Origin};
+use super::unproven::{self, Unproven};
+use crate::buffer::OpenError;
+use crate::buffer::entry::Effect;
+use crate::buffer::frame::{HEADER_BYTES, Header, Kind, Place};
 use crate::buffer::index::SegmentIndex;
 use crate::buffer::ledger::{Position, Span};
 use crate::buffer::quarantine;
 use crate::buffer::reader::LaneId;
-use crate::buffer::scan::{Depth, Found, Stretch, Window, scan};
-use crate::buffer::segment::Head;
-use crate::buffer::state::{OutOfOrder, State};
+use crate::buffer::scan::{Depth, Found, Window, scan};
+use crate::buffer::segment::segment_name;
+use crate::buffer::state::{OutOfOrder, Sealed, State};
+use crate::model::Timestamp;
+use crate::outside::disk::DiskFile;
 
+/// What the chain comes to.
 pub struct Replayed {
+    /// After everything that is proven durable.
     pub state: State,
-    pub index: SegmentIndex,
-    /// Where what is proven durable ends.
-    pub proven_upto: u32,
-    /// Whole frames above that.
-    pub again: Vec<Entry>,
+    /// Those that were replayed, ascending.
+    pub segments: Vec<Standing>,
+    /// Whole frames above that, in order.
+    pub unproven: Vec<Unproven>,
     pub damaged: Vec<quarantine::Stretch>,
     /// Records that were in what is damaged.
     pub lost: Vec<(LaneId, Span)>,
+    /// The same above everything proven: behind the frames there.
+    pub lost_unproven: Vec<(LaneId, Span, Timestamp)>,
+    /// Where the last segment's first frame that is not whole stands.
+    pub torn: Option<Place>,
+    /// Segments that lost their heads.
+    pub headless: Vec<u64>,
+    /// Of the last segment whose head is, or was, durable.
+    life: u64,
 }
 
-pub fn replay(window: &mut Window, head: &Head, state: State) -> io::Result<Replayed> {
-    let whole = Stretch {
-        segment: head.id,
-        life: head.life,
-        from: head.frames_at,
-        to: window.end(),
-    };
-    let proven_upto = proven_upto(window, whole, head.proven_upto)?;
+/// A segment that was replayed.
+pub struct Standing {
+    pub id: u64,
+    /// Its end is where what is proven durable ends.
+    pub sealed: Sealed,
+    pub index: SegmentIndex,
+    pub file: Arc<dyn DiskFile>,
+}
+
+pub fn replay(chain: Chain) -> Result<Replayed, OpenError> {
     let mut replayed = Replayed {
-        state,
-        index: SegmentIndex::default(),
-        proven_upto,
-        again: Vec::new(),
+        life: chain.state.life,
+        state: chain.state,
+        segments: Vec::new(),
+        unproven: Vec::new(),
         damaged: Vec::new(),
         lost: Vec::new(),
+        lost_unproven: Vec::new(),
+        torn: None,
+        headless: Vec::new(),
     };
-    let proven = Stretch {
-        to: proven_upto,
-        ..whole
-    };
-    let end = scan(window, proven, Depth::Payloads, |found| {
-        replayed.take(found, head.id)
-    })?;
-    if end < proven_upto {
-        // B5: something durable stood here, and nothing of it can be found.
-        replayed.damaged.push(quarantine::Stretch {
-            segment: head.id,
-            offset: end,
-            length: proven_upto - end,
-        });
+    for link in chain.links {
+        replayed.follow(link)?;
     }
-    let unproven = Stretch {
-        from: proven_upto,
-        ..whole
-    };
-    replayed.again = whole_frames(window, unproven, &replayed.state)?;
     Ok(replayed)
 }
 
-/// The highest place below which a valid frame, or the head, says that everything was synced.
-fn proven_upto(window: &mut Window, whole: Stretch, head: u32) -> io::Result<u32> {
-    let mut highest = head;
-    scan(window, whole, Depth::Headers, |found| {
-        if let Found::Frame(header, _) | Found::Rotten(header) = found {
-            highest = highest.max(header.durable_upto.offset);
-        }
-    })?;
-    Ok(highest.min(whole.to))
-}
-
 impl Replayed {
-    fn take(&mut self, found: Found<'_>, segment: u64) {
-        let start = match &found {
-            Found::Frame(header, _) | Found::Rotten(header) => header.place.offset,
-            Found::Gap { offset, .. } => *offset,
+    /// By lane: where the next frame's records start.
+    pub fn tails(&self) -> BTreeMap<LaneId, Position> {
+        let lanes = self.state.lanes();
+        let mut tails: BTreeMap<LaneId, Position> =
+            lanes.map(|(id, lane)| (id, lane.tail)).collect();
+        for Unproven { header, .. } in &self.unproven {
+            if header.kind.holds_records() {
+                tails.insert(header.lane(), header.end());
+            }
+        }
+        tails
+    }
+
+    fn follow(&mut self, link: Link) -> Result<(), OpenError> {
+        let failed = |cause| OpenError::disk("read", segment_name(link.id), cause);
+        let mut window = link.window();
+        match link.origin {
+            Origin::Head => self.life = link.life,
+            Origin::Frames { missing } => {
+                let survey = unproven::survey(&mut window, &link, self).map_err(failed)?;
+                let is_rotten = self.life == link.life
+                    || link.frames_at < link.proven_upto
+                    || survey.goes_beyond;
+                if is_rotten {
+                    if let Some(missing) = missing {
+                        return Err(OpenError::HeadLost {
+                            name: segment_name(link.id),
+                            missing: segment_name(missing),
+                        });
+                    }
+                    self.do_without_head(&link, survey.takes_back);
+                }
+            }
+        }
+        let sealed = Sealed {
+            life: link.life,
+            frames_at: link.frames_at,
+            end: link.proven_upto,
         };
+        self.segments.push(Standing {
+            id: link.id,
+            sealed,
+            index: SegmentIndex::default(),
+            file: link.file.clone(),
+        });
+        self.take_proven(&mut window, &link).map_err(failed)?;
+        unproven::gather(&mut window, &link, self).map_err(failed)
+    }
+
+    /// The segment's head was durable once, and is lost. What nothing proves in the segments before
+    /// it either counts, or its numbers were given out again here: after a failed sync, or because a
+    /// new life wrote it again.
+    fn do_without_head(&mut self, link: &Link, takes_back: bool) {
+        self.life = link.life;
+        self.headless.push(link.id);
+        self.add_damage(quarantine::Stretch {
+            segment: link.id,
+            offset: 0,
+            length: link.frames_at,
+        });
+        let unproven = std::mem::take(&mut self.unproven);
+        let lost = std::mem::take(&mut self.lost_unproven);
+        if takes_back {
+            return;
+        }
+        for Unproven { header, entry } in unproven {
+            if !self.apply(&header, entry.effect) {
+                continue;
+            }
+            let place = header.place;
+            let mut segments = self.segments.iter_mut();
+            if let Some(standing) = segments.find(|standing| standing.id == place.segment) {
+                standing.sealed.end = place.offset + header.length;
+                standing.index.add(&header);
+            }
+        }
+        let lost = lost.into_iter().map(|(stream, span, _)| (stream, span));
+        self.lost.extend(lost);
+    }
+
+    fn take_proven(&mut self, window: &mut Window, link: &Link) -> io::Result<()> {
+        let proven = link.stretch(link.frames_at, link.proven_upto);
+        let end = scan(window, proven, Depth::Payloads, |found| {
+            self.take(found, link.id)
+        })?;
+        if end < link.proven_upto {
+            // B5: something durable stood here, and nothing of it can be found.
+            self.add_damage(quarantine::Stretch {
+                segment: link.id,
+                offset: end,
+                length: link.proven_upto - end,
+            });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, found: Found<'_>, segment: u64) {
+        let offset = found.start();
         let stretch = quarantine::Stretch {
             segment,
-            offset: start,
-            length: found.end() - start,
+            offset,
+            length: found.end() - offset,
         };
         let is_whole = match found {
-            Found::Frame(header, frame) => self.apply(&header, frame),
+            Found::Frame(header, frame) => {
+                let effect = Effect::decode(&header, frame);
+                let is_applied = effect.is_some_and(|effect| self.apply(&header, effect));
+                if is_applied && let Some(standing) = self.segments.last_mut() {
+                    standing.index.add(&header);
+                }
+                is_applied
+            }
             Found::Rotten(header) => {
                 self.mourn(&header);
                 false
@@ -97,28 +187,28 @@ impl Replayed {
             Found::Gap { .. } => false,
         };
         if !is_whole {
-            self.damaged.push(stretch);
+            self.add_damage(stretch);
         }
     }
 
     /// Says whether the frame makes sense.
-    fn apply(&mut self, header: &Header, frame: &[u8]) -> bool {
-        let Some(effect) = Effect::decode(header, frame) else {
+    fn apply(&mut self, header: &Header, effect: Effect) -> bool {
+        if !self.knows_stream_of(header) {
             return false;
-        };
+        }
         let state = &mut self.state;
         state.clock = state.clock.max(header.logged);
         match effect {
             Effect::Records => {
+                let tail = state.lane(header.lane()).map(|lane| lane.tail);
+                if tail.is_some_and(|tail| header.first.seq < tail.seq) {
+                    return false;
+                }
                 let hole = state.add_records(header);
                 self.lost.extend(hole.map(|hole| (header.lane(), hole)));
-                self.index.add(header);
             }
             Effect::Answers(of) => match state.add_answers(header, of) {
-                Ok(hole) => {
-                    self.lost.extend(hole.map(|hole| (header.lane(), hole)));
-                    self.index.add(header);
-                }
+                Ok(hole) => self.lost.extend(hole.map(|hole| (header.lane(), hole))),
                 Err(OutOfOrder) => return false,
             },
             Effect::Cut(cut) => state.add_cut(header.reader_id(), cut),
@@ -130,10 +220,21 @@ impl Replayed {
         true
     }
 
+    /// A stream that is new with a head that is lost has no name any more; its number is not given
+    /// out again.
+    pub fn knows_stream_of(&mut self, header: &Header) -> bool {
+        let known = header.kind == Kind::End || self.state.streams.contains_key(&header.stream);
+        if !known {
+            let next = header.stream.saturating_add(1);
+            self.state.next_stream = self.state.next_stream.max(next);
+        }
+        known
+    }
+
     /// The records are lost, but their numbers are known. Lost answers are asked for again, unless a
     /// later frame shows that others followed them.
     fn mourn(&mut self, header: &Header) {
-        if header.kind != Kind::Records {
+        if header.kind != Kind::Records || !self.knows_stream_of(header) {
             return;
         }
         let hole = self.state.add_records(header);
@@ -141,58 +242,10 @@ impl Replayed {
         let span = Span::between(header.first, header.end());
         self.lost.extend(span.map(|span| (header.lane(), span)));
     }
-}
 
-/// What stands above everything proven, up to the first frame that is torn.
-fn whole_frames(window: &mut Window, unproven: Stretch, state: &State) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    let mut is_torn = false;
-    let mut tails: BTreeMap<LaneId, Position> = BTreeMap::new();
-    scan(window, unproven, Depth::Payloads, |found| {
-        let entry = match found {
-            Found::Frame(header, frame) if !is_torn => {
-                let known = state.lane(header.lane()).map(|lane| lane.tail);
-                let tail = tails
-                    .entry(header.lane())
-                    .or_insert(known.unwrap_or_default());
-                // B3: a frame whose predecessor is damaged cannot keep its numbers.
-                let is_next = *tail == header.first;
-                *tail = header.end();
-                entry_again(&header, frame).filter(|_| is_next)
-            }
-            Found::Frame(..) | Found::Rotten(_) | Found::Gap { .. } => None,
-        };
-        is_torn |= entry.is_none();
-        entries.extend(entry);
-    })?;
-    Ok(entries)
-}
-
-fn entry_again(header: &Header, frame: &[u8]) -> Option<Entry> {
-    let effect = Effect::decode(header, frame)?;
-    let ends: Vec<u8> = match header.kind.holds_records() {
-        true => header
-            .ends(frame)?
-            .iter()
-            .flat_map(|end| end.to_le_bytes())
-            .collect(),
-        false => Vec::new(),
-    };
-    let draft = Draft {
-        kind: header.kind,
-        reader: header.reader,
-        blocks: Bytes::copy_from_slice(header.blocks(frame)),
-        stream: header.stream,
-        count: header.count,
-        arrival: header.arrival,
-        slab: Bytes::copy_from_slice(header.slab(frame)),
-        ends: ends.into(),
-        payload_crc: header.payload_crc,
-    };
-    Some(Entry {
-        draft,
-        effect,
-        logged: Some(header.logged),
-        answer: Answer::Nobody,
-    })
+    /// As many cuts may have been there as headers fit, and their ids are never used again (D3).
+    pub fn add_damage(&mut self, stretch: quarantine::Stretch) {
+        self.state.next_cut += u64::from(stretch.length) / HEADER_BYTES as u64;
+        self.damaged.push(stretch);
+    }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use real::RealDisk;
+use rustix::io::Errno;
 
 /// One file system below one root folder; every path is relative to it, with `""` for the root.
 pub trait Disk: Send + Sync {
@@ -54,6 +55,20 @@ pub struct Entry {
     pub is_folder: bool,
 }
 
+/// Whether a read failed because the bytes are gone, and not because of trouble that passes: a sector
+/// that cannot be read, a checksum of the file system's that does not hold, a file that was cut short.
+pub fn is_lost(error: &io::Error) -> bool {
+    const LOST: [Errno; 5] = [
+        Errno::IO,
+        Errno::NODATA,
+        Errno::ILSEQ,
+        Errno::BADMSG,
+        Errno::UCLEAN,
+    ];
+    error.kind() == io::ErrorKind::UnexpectedEof
+        || Errno::from_io_error(error).is_some_and(|errno| LOST.contains(&errno))
+}
+
 /// Runs `work` where it may wait: on the blocking pool, or at once on a disk that never waits (a
 /// simulated one, whose clock must not jump ahead meanwhile).
 pub async fn off_thread<T: Send + 'static>(
@@ -66,5 +81,19 @@ pub async fn off_thread<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_gone_are_told_from_trouble_that_passes() {
+        let lost = |errno: Errno| is_lost(&errno.into());
+        assert!(lost(Errno::IO) && lost(Errno::NODATA) && lost(Errno::BADMSG));
+        assert!(!lost(Errno::MFILE) && !lost(Errno::NOMEM) && !lost(Errno::INTR));
+        assert!(is_lost(&io::ErrorKind::UnexpectedEof.into()));
+        assert!(!is_lost(&io::Error::other("some trouble")));
     }
 }

@@ -41,6 +41,22 @@ pub fn damaged(metrics: &Metrics, segment: u64, offset: u32, bytes: u64) {
     );
 }
 
+/// B5: the one before it, and the frames behind it, stand in for the head.
+pub fn head_lost(segment: u64) {
+    error!(
+        segment,
+        "a segment lost both copies of its head: its records are found by the head before it"
+    );
+}
+
+/// Above the newest head, without a frame: nothing in it was acknowledged.
+pub fn cut_short(segment: u64) {
+    info!(
+        segment,
+        "a segment is taken for one whose making was cut short: it holds nothing"
+    );
+}
+
 /// B5: records that were accepted and cannot be read back.
 pub fn quarantined(stream: &StreamName, range: SeqRange) {
     error!(%stream, %range, records = range.count(), "records were damaged in the log");

@@ -16,6 +16,8 @@ pub(super) struct Content {
     pub(super) dirty: BTreeSet<usize>,
     /// Sectors that a failed sync lost: clean in the cache, old on the device.
     pub(super) lost: BTreeSet<usize>,
+    /// Sectors that the device does not give back any more, until they are written again.
+    pub(super) gone: BTreeSet<usize>,
     /// Whether the length changed since the last good sync.
     pub(super) resized: bool,
 }

@@ -11,6 +11,9 @@ use super::content::SECTOR;
 use super::names::FileNumber;
 use super::world::{Power, World, failing, no_power};
 
+/// What Linux says of a sector that it cannot read.
+const EIO: i32 = 5;
+
 pub(super) struct SimFile {
     pub(super) disk: SimDisk,
     pub(super) file: FileNumber,
@@ -51,6 +54,10 @@ impl DiskFile for SimFile {
             return Err(no_power());
         }
         let start = offset as usize;
+        let sectors = start / SECTOR..(start + buffer.len()).div_ceil(SECTOR);
+        if world.files[self.file].gone.range(sectors).next().is_some() {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let bytes = world.files[self.file]
             .cache
             .get(start..start + buffer.len());
@@ -78,7 +85,9 @@ impl DiskFile for SimFile {
         if start < end {
             let content = &mut world.files[self.file];
             content.cache[start..end].copy_from_slice(&bytes[..length]);
-            content.dirty.extend(start / SECTOR..end.div_ceil(SECTOR));
+            let sectors = start / SECTOR..end.div_ceil(SECTOR);
+            content.gone.retain(|sector| !sectors.contains(sector));
+            content.dirty.extend(sectors);
         }
         match (power, fails) {
             (Power::Going, _) => Err(no_power()),

@@ -18,13 +18,14 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use standpipe::outside::Dice;
 use standpipe::outside::disk::{Disk, DiskFile};
 
-use content::Content;
+use content::{Content, SECTOR};
 use file::SimFile;
 use names::{FileNumber, Node};
 use world::World;
@@ -142,6 +143,31 @@ impl SimDisk {
         content.stable[at] ^= bit;
         content.cache[at] ^= bit;
         Some((path.to_string_lossy().into_owned(), at))
+    }
+
+    /// Other bytes stand there from now on, as rot leaves them.
+    pub fn scribble(&self, path: &str, at: usize, bytes: &[u8]) {
+        let mut world = self.world();
+        let content = world.content(path);
+        content.cache[at..at + bytes.len()].copy_from_slice(bytes);
+        let end = (at + bytes.len()).min(content.stable.len());
+        if at < end {
+            content.stable[at..end].copy_from_slice(&bytes[..end - at]);
+        }
+    }
+
+    /// The device does not give these bytes' sectors back until they are written again.
+    pub fn lose(&self, path: &str, range: Range<usize>) {
+        let sectors = range.start / SECTOR..range.end.div_ceil(SECTOR);
+        self.world().content(path).gone.extend(sectors);
+    }
+
+    /// The file ends there from now on.
+    pub fn cut_short(&self, path: &str, bytes: usize) {
+        let mut world = self.world();
+        let content = world.content(path);
+        content.cache.truncate(bytes);
+        content.stable.truncate(bytes);
     }
 
     /// A file's bytes as a reader sees them, without an operation.

@@ -72,6 +72,14 @@ impl World {
         self.names.values().map(bytes).sum()
     }
 
+    /// Of a file that is there.
+    pub(super) fn content(&mut self, path: &str) -> &mut Content {
+        let Some(Node::File(file)) = self.names.get(Path::new(path)) else {
+            panic!("there is no file `{path}`");
+        };
+        &mut self.files[*file]
+    }
+
     pub(super) fn check_parent(&self, path: &Path) -> io::Result<()> {
         let parent = path.parent().unwrap_or(Path::new(""));
         let there = parent.as_os_str().is_empty() || self.names.get(parent) == Some(&Node::Folder);
