@@ -4,12 +4,13 @@
 #[path = "sim/disk/mod.rs"]
 mod disk;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use disk::SimDisk;
 use expect_test::{Expect, expect};
 use standpipe::buffer::{
-    self, Handles, OpenError, ReadError, Settings, Settled, Status, StreamSpec, inspect,
+    self, Handles, OpenError, ReadError, Settings, Settled, Shape, Status, StreamSpec, inspect,
 };
 use standpipe::model::{ByteSize, RecordsBuilder, Seq, SeqRange, Timestamp};
 use standpipe::outside::{Clock, Dice};
@@ -45,6 +46,7 @@ fn open(disk: &SimDisk) -> Result<Life, OpenError> {
     let streams = [StreamSpec {
         name: "clicks".parse().unwrap(),
         fingerprint: 1,
+        readers: BTreeSet::new(),
     }];
     let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
     let dice = Dice::seeded(2);
@@ -81,10 +83,10 @@ impl Life {
         let tail = Seq::new(self.status.totals()["clicks"].accepted);
         while let Some(rest) = SeqRange::between(at, tail) {
             match outlet.extents().read(rest).await {
-                Ok(Some((start, records))) => {
+                Ok(Some(chunk)) => {
                     let text = |record: &[u8]| String::from_utf8_lossy(&record[..1]).into_owned();
-                    texts.extend(records.iter().map(text));
-                    at = start.plus(records.count());
+                    texts.extend(chunk.records.iter().map(text));
+                    at = chunk.first.plus(chunk.records.count());
                 }
                 Ok(None) => break,
                 Err(ReadError::Damaged(range)) => {
@@ -421,7 +423,10 @@ async fn cut_ids_are_never_used_again_after_damage() {
     life.put(&["a", "b"]).await;
     let outlet = &life.handles.outlet;
     let candidate = outlet.candidate(ByteSize::bytes(1)).await.unwrap().unwrap();
-    let cut = outlet.cut(&candidate, Vec::new()).await.unwrap();
+    let cut = outlet
+        .cut(&candidate, Vec::new(), Shape::Whole)
+        .await
+        .unwrap();
     life.put(&["c"]).await;
     life.kill(&disk).await;
     // Head, records and cut; only "c" is left, behind them.
@@ -430,8 +435,14 @@ async fn cut_ids_are_never_used_again_after_damage() {
     let outlet = &life.handles.outlet;
     expect!["c / 3 accepted, 2 quarantined"].assert_eq(&life.read().await);
     let candidate = outlet.candidate(ByteSize::bytes(1)).await.unwrap().unwrap();
-    let next = outlet.cut(&candidate, Vec::new()).await.unwrap();
+    let next = outlet
+        .cut(&candidate, Vec::new(), Shape::Whole)
+        .await
+        .unwrap();
     assert!(cut.id < next.id, "{cut:?} and {next:?}");
-    outlet.settle(next.id, Settled::Delivered).await.unwrap();
+    outlet
+        .settle(next.id, Settled::Delivered { failed: 0 })
+        .await
+        .unwrap();
     life.kill(&disk).await;
 }

@@ -6,7 +6,7 @@
 //! data/
 //!   lock                                  held by the daemon (flock)
 //!   segment-00000000000000000041.log      one segment: ids count up and are never used twice
-//!   segment-00000000000000000042.log      the highest with a valid head is the newest
+//!   segment-00000000000000000042.log      the highest with a valid head is in charge
 //!   free-000007.log                       waits to become a segment
 //!   quarantine/                           copies of what could not be read back (B5)
 //! ```
