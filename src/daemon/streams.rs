@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::open::OpenError;
-use crate::buffer::{Handles, Outlet, StreamFacts};
+use crate::buffer::{Handles, Intake, Outlet, StreamFacts};
 use crate::config;
 use crate::model::{DirectoryId, ReaderKind, StreamName};
 use crate::objects::Room;
@@ -71,17 +71,7 @@ impl Streams {
             answers,
             backup: backup_outlet,
         } = handles;
-        let mut description = stream.description.clone();
-        description.version = facts.version;
-        description.created = facts.created;
-        description.updated = facts.updated;
-        let put = direct_put::Stream {
-            intake,
-            id: facts.id,
-            directory: self.directory,
-            description,
-        };
-        self.puts.insert(stream.name.clone(), put);
+        self.add_put(stream, &facts, intake);
         let outlet = Arc::new(outlet);
         let answered = match &stream.transform {
             Some(transform) => self.transform(stream, transform, &facts, &outlet).await?,
@@ -126,6 +116,20 @@ impl Streams {
             self.add_pipeline(&facts, reader, failed.clone());
         }
         Ok(())
+    }
+
+    fn add_put(&mut self, stream: &config::Stream, facts: &StreamFacts, intake: Intake) {
+        let mut description = stream.description.clone();
+        description.version = facts.version;
+        description.created = facts.created;
+        description.updated = facts.updated;
+        let put = direct_put::Stream {
+            intake,
+            id: facts.id,
+            directory: self.directory,
+            description,
+        };
+        self.puts.insert(stream.name.clone(), put);
     }
 
     fn add_pipeline(&mut self, facts: &StreamFacts, reader: Reader, failed: FailedOutput) {
