@@ -59,12 +59,11 @@ impl Geometry {
         limits::VERDICTS_PER_CUT_BYTES_MAX.min(self.plans_bytes_max() / 4)
     }
 
-    /// Streams whose tables fit a snapshot.
-    pub fn streams_max(&self) -> usize {
-        // What a stream takes for itself, and for each of its lanes in each segment, when written out.
-        let stream_bytes =
-            256 + 2 * 48 * self.segments_max().min(2 * limits::SEGMENTS_MAX) as usize;
-        (self.segment_bytes as usize / 8 / stream_bytes).max(1)
+    /// Lanes whose tables fit a snapshot: a stream has one, or two behind a transformer.
+    pub fn lanes_max(&self) -> usize {
+        // What a lane takes for itself, and for its part in each segment, when written out.
+        let lane_bytes = 256 + 48 * self.segments_max().min(2 * limits::SEGMENTS_MAX) as usize;
+        (self.segment_bytes as usize / 8 / lane_bytes).max(1)
     }
 }
 

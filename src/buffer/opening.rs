@@ -11,6 +11,7 @@ use super::committer::Committer;
 use super::geometry::Geometry;
 use super::index::Indexes;
 use super::intake::Intake;
+use super::lane::LaneState;
 use super::outlet::Outlet;
 use super::pool::{Fill, Pool};
 use super::queue::{Door, Queue};
@@ -124,14 +125,8 @@ pub fn open(
     let (directory, lock) = recovery::enter(disk.as_ref(), &settings.directory)?;
     let mut recovered = recovery::recover(disk.as_ref(), &directory, &metrics, &mut dice)?;
     adopt_streams(&mut recovered.state, streams, clock.now());
-    let known = recovered.state.streams.len();
-    if geometry.streams_max() < known {
-        let most = geometry.streams_max();
-        return Err(OpenError::TooManyStreams {
-            streams: known,
-            most,
-        });
-    }
+    let transformed = transformed(&recovered.state, streams);
+    check_lanes(&recovered.state, &transformed, geometry)?;
     let pool = fill_pool(disk.clone(), geometry, &directory, &recovered.free)?;
     let (next_id, again) = (recovered.next_id, std::mem::take(&mut recovered.again));
     let outside = Outside {
@@ -140,7 +135,6 @@ pub fn open(
         metrics,
         lock,
     };
-    let transformed = transformed(&recovered.state, streams);
     let shared = share(recovered, pool, geometry, transformed, outside);
     let written_again = again.len();
     let mut writer = Writer::new(shared.clone(), next_id);
@@ -148,6 +142,24 @@ pub fn open(
     let lives = shared.inner().state.life;
     happened::buffer::opened(&settings.directory, lives, written_again);
     Ok(hand_out(shared, writer, streams))
+}
+
+/// The tables of all lanes fit every snapshot.
+fn check_lanes(
+    state: &State,
+    transformed: &BTreeSet<u32>,
+    geometry: Geometry,
+) -> Result<(), OpenError> {
+    let answers = |(id, stream): &(&u32, &Stream)| {
+        transformed.contains(id) || stream.answers != LaneState::default()
+    };
+    let with_answers = state.streams.iter().filter(answers).count();
+    let streams = state.streams.len();
+    if streams + with_answers <= geometry.lanes_max() {
+        return Ok(());
+    }
+    let most = geometry.lanes_max().saturating_sub(with_answers);
+    Err(OpenError::TooManyStreams { streams, most })
 }
 
 /// Streams that are new get a number that was never used; others that changed, a new version.
