@@ -196,6 +196,10 @@ async fn health_sees_a_sync_that_never_ends_and_one_that_ends_after_all() {
     hung.gate.shut(false);
     let put = hung.running.join_next().await;
     assert_eq!(put.unwrap().unwrap(), None, "the put is answered");
+    // The commit is over a moment after it has answered.
+    while hung.asked("/healthz").await == NO {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(hung.asked("/healthz").await, "200 ok");
     assert_eq!(hung.asked("/readyz").await, "200 ok");
 }
