@@ -107,10 +107,7 @@ impl Delivery {
                         self.set_aside(stretch).await?;
                         size = self.measure(good.as_ref()).await?;
                     }
-                    None => {
-                        let pause = self.refused(&refusal);
-                        self.wait(pause).await?;
-                    }
+                    None => self.hold(&refusal).await?,
                 },
             }
         }
@@ -135,7 +132,7 @@ impl Delivery {
     /// A batch that was cut for objects cannot be sent as requests, nor the other way round.
     async fn hold_for_another(&mut self) -> Result<(), LeftToTheNextLife> {
         loop {
-            let pause = self.refused(&Refusal {
+            let refusal = Refusal {
                 code: "Plan.OtherDestination".to_owned(),
                 what: "this batch was cut for another kind of destination: configure that one \
                        again until it is delivered"
@@ -143,8 +140,8 @@ impl Delivery {
                 cause: None,
                 retry_after: None,
                 needs_operator: true,
-            });
-            self.wait(pause).await?;
+            };
+            self.hold(&refusal).await?;
         }
     }
 
@@ -161,26 +158,41 @@ impl Delivery {
             took,
         };
         happened::delivery::delivered(&self.route.metrics, batch, success);
+        self.succeeded();
+    }
+
+    /// Whatever refused this batch so far does so no longer.
+    pub(super) fn succeeded(&self) {
         if let Some(stuck_for) = self.route.progress.delivered(self.cut.id.0) {
             happened::delivery::recovered(&self.route.stream, stuck_for);
         }
     }
 
     /// Counts and tells; the answer is how long to wait before the next attempt.
-    pub(super) fn refused(&mut self, refusal: &Refusal) -> Duration {
+    fn refused(&mut self, refusal: &Refusal) -> Duration {
         let next_try_in = BACKOFF.pause(self.failures, refusal.retry_after, &mut self.dice);
         self.failures = self.failures.saturating_add(1);
-        let say = self.route.progress.refused(self.cut.id.0, &refusal.code);
-        let failure = happened::delivery::Failure {
+        self.told(happened::delivery::Failure {
             code: &refusal.code,
             error: refusal,
             needs_operator: refusal.needs_operator,
             attempt: self.failures,
             next_try_in,
-        };
+        });
+        next_try_in
+    }
+
+    /// Counts and tells of an attempt that is followed by another.
+    pub(super) fn told(&self, failure: happened::delivery::Failure<'_>) {
+        let say = self.route.progress.refused(self.cut.id.0, failure.code);
         let batch = self.batch(self.size());
         happened::delivery::refused(&self.route.metrics, batch, failure, say);
-        next_try_in
+    }
+
+    /// The batch is held until the next attempt.
+    pub(super) async fn hold(&mut self, refusal: &Refusal) -> Result<(), LeftToTheNextLife> {
+        let pause = self.refused(refusal);
+        self.wait(pause).await
     }
 
     /// Brings a damaged stretch to rest.

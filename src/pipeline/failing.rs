@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::delivery::{Delivery, LeftToTheNextLife};
+use super::delivery::{Delivery, LeftToTheNextLife, span};
 use super::plan::{self, FailedPlan};
-use super::reading::{Select, Size};
+use super::reading::{Select, Size, good_records};
 use crate::buffer::{Chunk, Shape, Verdict, Verdicts};
 use crate::failed::{Cause, Line};
-use crate::model::{
-    Compression, ErrorOutput, ReaderKind, Records, RecordsBuilder, Seq, SeqRange, Timestamp,
-};
+use crate::model::{Compression, ErrorOutput, ReaderKind, Records, RecordsBuilder, SeqRange};
 use crate::objects::{Object, Refusal};
 use crate::telemetry::happened;
 
@@ -66,8 +64,7 @@ impl Delivery {
                 Ok(None) => plan::missing(),
                 Err(refusal) => refusal,
             };
-            let pause = self.refused(&refusal);
-            self.wait(pause).await?;
+            self.hold(&refusal).await?;
         }
     }
 
@@ -91,10 +88,7 @@ impl Delivery {
                 }
                 Err(refusal) => match self.reading.take_damage() {
                     Some(stretch) => self.set_aside(stretch).await?,
-                    None => {
-                        let pause = self.refused(&refusal);
-                        self.wait(pause).await?;
-                    }
+                    None => self.hold(&refusal).await?,
                 },
             }
         }
@@ -115,10 +109,7 @@ impl Delivery {
             metadata: vec![
                 ("standpipe-stream", self.route.stream.to_string()),
                 ("standpipe-directory", self.route.directory.to_string()),
-                (
-                    "standpipe-range",
-                    super::delivery::span(&self.cut.ranges).to_string(),
-                ),
+                ("standpipe-range", span(&self.cut.ranges).to_string()),
                 ("standpipe-records", size.records.to_string()),
                 ("standpipe-error-output-type", error.as_str().to_owned()),
             ],
@@ -129,16 +120,14 @@ impl Delivery {
     fn filed(&self, plan: &FailedPlan, error: ErrorOutput, size: Size, took: Duration) {
         let filed = happened::delivery::Filed {
             stream: &self.route.stream,
-            range: super::delivery::span(&self.cut.ranges),
+            range: span(&self.cut.ranges),
             records: size.records,
             error_output: error.as_str(),
             object: plan.key(error).unwrap_or_default(),
             took,
         };
         happened::delivery::filed(&self.route.metrics, filed);
-        if let Some(stuck_for) = self.route.progress.delivered(self.cut.id.0) {
-            happened::delivery::recovered(&self.route.stream, stuck_for);
-        }
+        self.succeeded();
     }
 }
 
@@ -181,21 +170,4 @@ fn delivery_lines(chunk: &Chunk, verdicts: &Verdicts, error: ErrorOutput) -> Opt
         lines.end_record();
     }
     lines.build()
-}
-
-/// The chunk's records without those that failed in the transformer.
-pub(super) fn good_records(chunk: &Chunk) -> impl Iterator<Item = (Seq, Timestamp, &[u8])> {
-    let mut failed = chunk.failed.iter().map(|(index, _)| *index).peekable();
-    let mut runs = chunk.arrivals.iter().peekable();
-    let mut arrival = Timestamp::default();
-    (0u32..)
-        .zip(chunk.records.iter())
-        .filter_map(move |(index, record)| {
-            while let Some((_, at)) = runs.next_if(|(from, _)| *from <= index) {
-                arrival = *at;
-            }
-            let seq = chunk.first.plus(u64::from(index));
-            let is_good = failed.next_if_eq(&index).is_none();
-            is_good.then_some((seq, arrival, record))
-        })
 }

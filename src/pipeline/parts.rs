@@ -11,9 +11,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::delivery::{Delivery, Entry, LeftToTheNextLife, span};
-use super::failing::good_records;
 use super::plan;
-use super::reading::Size;
+use super::reading::{Size, good_records};
 use crate::buffer::Verdict;
 use crate::model::{ErrorOutput, Failure, Records, RecordsBuilder, Seq, SeqRange, limits};
 use crate::retry::{FIREHOSE_BACKOFF, Retry, RetryDuration};
@@ -68,8 +67,7 @@ impl Delivery {
             match endpoint.terms(plan) {
                 Ok(terms) => return Ok(terms),
                 Err(refusal) => {
-                    let pause = self.refused(&refusal);
-                    self.wait(pause).await?;
+                    self.hold(&refusal).await?;
                 }
             }
         }
@@ -152,14 +150,14 @@ impl Delivery {
                     let next = in_range(rejection.next, range, seqs);
                     match part.rejected(next) {
                         Step::Smaller => {
-                            self.told(&rejection, Duration::ZERO, tries.attempts);
+                            self.told(failure(&rejection, Duration::ZERO, tries.attempts));
                             tries = Tries::new(terms);
                             continue;
                         }
                         Step::File(bad) => (bad, self.failed(&rejection, tries.attempts)),
                         Step::Again => match self.again(&rejection, &mut tries) {
                             Retry::After(pause) => {
-                                self.told(&rejection, pause, tries.attempts);
+                                self.told(failure(&rejection, pause, tries.attempts));
                                 self.wait(pause).await?;
                                 continue;
                             }
@@ -233,20 +231,6 @@ impl Delivery {
         self.failures = 0;
     }
 
-    /// Counts and tells of an attempt that is followed by another.
-    fn told(&mut self, rejection: &Rejection, next_try_in: Duration, attempt: u32) {
-        let say = self.route.progress.refused(self.cut.id.0, &rejection.code);
-        let failure = happened::delivery::Failure {
-            code: &rejection.code,
-            error: rejection,
-            needs_operator: rejection.needs_operator,
-            attempt,
-            next_try_in,
-        };
-        let batch = self.batch(self.size());
-        happened::delivery::refused(&self.route.metrics, batch, failure, say);
-    }
-
     fn tell_failed(&self, range: SeqRange, verdict: &Verdict, records: u64, error: ErrorOutput) {
         if let Verdict::Failed(failure) = verdict {
             let size = Size { records, bytes: 0 };
@@ -295,6 +279,20 @@ impl Tries {
             attempts: 0,
             duration: RetryDuration::new(terms.retry_duration),
         }
+    }
+}
+
+fn failure(
+    rejection: &Rejection,
+    next_try_in: Duration,
+    attempt: u32,
+) -> happened::delivery::Failure<'_> {
+    happened::delivery::Failure {
+        code: &rejection.code,
+        error: rejection,
+        needs_operator: rejection.needs_operator,
+        attempt,
+        next_try_in,
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
 use crate::buffer::{Chunk, Extents, ReadError};
-use crate::model::{Body, BodyError, Records, SeqRange};
+use crate::model::{Body, BodyError, Records, Seq, SeqRange, Timestamp};
 
 /// Reads the batches of one stream.
 #[derive(Clone)]
@@ -119,4 +119,21 @@ pub fn good(chunk: &Chunk) -> Option<Records> {
     let good = ends.filter(|(index, _)| failed.next_if_eq(index).is_none());
     let ends: Vec<u32> = good.map(|(_, end)| *end).collect();
     Records::from_parts(chunk.records.slab().clone(), ends)
+}
+
+/// The same, one record after the other: where each stands, and when it came.
+pub fn good_records(chunk: &Chunk) -> impl Iterator<Item = (Seq, Timestamp, &[u8])> {
+    let mut failed = chunk.failed.iter().map(|(index, _)| *index).peekable();
+    let mut runs = chunk.arrivals.iter().peekable();
+    let mut arrival = Timestamp::default();
+    (0u32..)
+        .zip(chunk.records.iter())
+        .filter_map(move |(index, record)| {
+            while let Some((_, at)) = runs.next_if(|(from, _)| *from <= index) {
+                arrival = *at;
+            }
+            let seq = chunk.first.plus(u64::from(index));
+            let is_good = failed.next_if_eq(&index).is_none();
+            is_good.then_some((seq, arrival, record))
+        })
 }

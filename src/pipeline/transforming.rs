@@ -21,7 +21,7 @@ use super::Ended;
 use super::delivery::BACKOFF;
 use super::progress::Progress;
 use crate::buffer::{self, Answered, Candidate, LogError, Mark, Outlet, ReadError, StreamFacts};
-use crate::model::{DirectoryId, RecordsBuilder, Seq, SeqRange, Timestamp};
+use crate::model::{DirectoryId, Records, RecordsBuilder, Seq, SeqRange};
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase, Stop, Stopper};
 use crate::telemetry::happened;
@@ -81,7 +81,6 @@ struct Batch {
     range: SeqRange,
     end: Mark,
     invocation: Invocation,
-    arrivals: Vec<(u32, Timestamp)>,
 }
 
 enum Event {
@@ -235,14 +234,17 @@ impl Transforming {
         };
         let extents = self.line.outlet.extents();
         let mut gathered = RecordsBuilder::default();
-        let mut arrivals = Vec::new();
+        let mut arrivals = Arrivals::default();
         let mut left = Some(candidate.range);
         while let Some(range) = left {
             let Some(chunk) = extents.read(range).await? else {
                 break;
             };
-            let before = gathered.count() as u32;
-            arrivals.extend(chunk.arrivals.iter().map(|(from, at)| (before + from, *at)));
+            let starts = chunk.arrivals.iter().map(|(from, _)| *from as usize);
+            let ends = starts.clone().skip(1).chain([chunk.records.ends().len()]);
+            for ((start, end), (_, at)) in starts.zip(ends).zip(&chunk.arrivals) {
+                arrivals.push(end - start, *at);
+            }
             chunk
                 .records
                 .iter()
@@ -255,22 +257,9 @@ impl Transforming {
     }
 
     /// As many of the records as fit one request.
-    fn batch(
-        &self,
-        candidate: &Candidate,
-        records: crate::model::Records,
-        mut arrivals: Vec<(u32, Timestamp)>,
-    ) -> Batch {
+    fn batch(&self, candidate: &Candidate, records: Records, arrivals: Arrivals) -> Batch {
         let count = self.settings.hints.take(records.iter().map(<[u8]>::len));
         let records = records.slice(0, count);
-        arrivals.retain(|(from, _)| (*from as usize) < count);
-        let mut times = Arrivals::default();
-        let ends = arrivals.iter().skip(1).map(|(from, _)| *from as usize);
-        let mut before = 0;
-        for ((_, at), end) in arrivals.iter().zip(ends.chain([count])) {
-            times.push(end - before, *at);
-            before = end;
-        }
         let start = candidate.range.start();
         let bytes = records.slab().len() as u64;
         Batch {
@@ -279,10 +268,9 @@ impl Transforming {
             invocation: Invocation {
                 records,
                 ids: RecordIds::new(self.line.directory, self.line.facts.id, start),
-                arrivals: times,
+                arrivals,
                 origin: Origin::DirectPut,
             },
-            arrivals,
         }
     }
 
@@ -357,21 +345,18 @@ impl Transforming {
 
 impl Batch {
     fn done(self, invoked: Invoked) -> Done {
-        let records = &self.invocation.records;
-        let mut runs = self.arrivals.iter().peekable();
-        let mut arrival = Timestamp::default();
+        let Invocation {
+            records, arrivals, ..
+        } = &self.invocation;
         let mut start = 0;
         let mut answered = Vec::with_capacity(invoked.outcomes.len());
-        let ends = (0u32..).zip(records.ends());
+        let ends = records.ends().iter().enumerate();
         for ((index, end), outcome) in ends.zip(invoked.outcomes) {
-            while let Some((_, at)) = runs.next_if(|(from, _)| *from <= index) {
-                arrival = *at;
-            }
             let record = start as usize..*end as usize;
             start = *end;
             answered.push(Answered {
                 bytes: (record.end - record.start) as u32,
-                arrival,
+                arrival: arrivals.of(index),
                 outcome: match outcome {
                     Outcome::Ok(transformed) => buffer::Outcome::Ok(transformed.data),
                     Outcome::Dropped => buffer::Outcome::Dropped,

@@ -10,6 +10,7 @@ pub mod objects;
 pub mod parts;
 mod plan;
 pub mod splunk;
+mod url;
 
 use futures_util::future::BoxFuture;
 

@@ -49,7 +49,8 @@ impl Arrivals {
         }
     }
 
-    pub(super) fn of(&self, n: usize) -> Timestamp {
+    /// `n` is below the sum of what was pushed.
+    pub fn of(&self, n: usize) -> Timestamp {
         let run = self.runs.partition_point(|(end, _)| *end <= n);
         let (_, at) = self.runs.get(run).expect("every record arrived");
         *at

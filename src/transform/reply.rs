@@ -8,7 +8,7 @@ use super::answer::ErrorDocument;
 use super::code::Code;
 use super::trouble::Trouble;
 use crate::model::Timestamp;
-use crate::outside::http_client::retry_after;
+use crate::outside::http_client::asked_to_wait;
 
 /// So much of what a server says is kept: it goes into log lines.
 const NAME_CHARACTERS_MAX: usize = 100;
@@ -59,8 +59,7 @@ pub(super) fn document(
     let code = named(&name).unwrap_or_else(|| by_status(status, bare_500));
     let what = format!("the server answered {} {name}: {message}", status.as_u16());
     let what = what.trim_end_matches([':', ' ']).to_owned();
-    let asked = head.headers.get(http::header::RETRY_AFTER);
-    let asked = asked.and_then(|value| retry_after(value.to_str().ok()?, now));
+    let asked = asked_to_wait(&head.headers, now);
     Err(Trouble::refused(code, what, asked))
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::aws::{SignError, Signer};
 use crate::model::StreamName;
-use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, retry_after};
+use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, asked_to_wait};
 use crate::outside::{Clock, Dice};
 use crate::retry::{Backoff, Jitter};
 
@@ -128,8 +128,7 @@ impl Client {
         }
         let message = message(&response);
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            let asked = response.headers().get(header::RETRY_AFTER);
-            let asked = asked.and_then(|value| retry_after(value.to_str().ok()?, self.clock.now()));
+            let asked = asked_to_wait(response.headers(), self.clock.now());
             return Ok(Attempt::Later(message, asked));
         }
         Err(PutError::Refused { status, message })

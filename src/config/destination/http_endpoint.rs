@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::requests;
-use crate::config::outbound;
-use crate::config::problem::Wrong;
 use crate::config::reading::{Block, Keys, Told};
 use crate::config::secret;
 use crate::model::{Compression, limits};
@@ -42,7 +40,7 @@ pub fn read(
     let Some(block) = destination.block_if_given("http_endpoint", &KEYS)? else {
         return Ok(None);
     };
-    let url = url(&block);
+    let url = requests::url(&block, EndpointUrl::parse);
     let access_key = block.optional_secret("access_key", secret::ACCESS_KEY);
     let requests = requests::read(&block, Compression::Uncompressed);
     let (url, access_key, requests) = (url?, access_key?, requests?);
@@ -60,22 +58,4 @@ pub fn read(
         http: requests.http,
         attributes_shown: requests.attributes_shown,
     }))
-}
-
-/// It may be a secret as a whole, and what follows the host is never shown.
-fn url(block: &Block<'_>) -> Result<EndpointUrl, Told> {
-    let Some(entry) = block.entry("url") else {
-        return Err(block.missing("url"));
-    };
-    let value = block.discreet(entry, secret::ANY)?;
-    match EndpointUrl::parse(value.text()) {
-        Ok(url) => {
-            block
-                .reading
-                .say(&entry.value.place, &block.at("url"), &url);
-            outbound::warn_if_in_the_open(block, "url", value.text());
-            Ok(url)
-        }
-        Err(error) => Err(block.wrong("url", Wrong::new(error.to_string()))),
-    }
 }

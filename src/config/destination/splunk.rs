@@ -1,8 +1,7 @@
 //! `splunk`: an HTTP Event Collector with indexer acknowledgement.
 
-use super::requests::retry_duration;
+use super::requests;
 use crate::config::outbound;
-use crate::config::problem::Wrong;
 use crate::config::range;
 use crate::config::reading::{Block, Keys, Told};
 use crate::config::secret;
@@ -34,14 +33,14 @@ pub fn read(destination: &Block<'_>) -> Result<Option<Splunk>, Told> {
     let Some(block) = destination.block_if_given("splunk", &KEYS)? else {
         return Ok(None);
     };
-    let url = url(&block);
+    let url = requests::url(&block, HecUrl::parse);
     let token = block.required_secret("token", secret::HEADER);
     let formats = [("raw", Format::Raw), ("event", Format::Event)];
     let format = block.choice("format", &formats, Format::Raw);
     let least = FIREHOSE_SPLUNK_ACK_TIMEOUT_MIN;
     let ack_timeouts = least..=FIREHOSE_SPLUNK_ACK_TIMEOUT_MAX;
     let ack_timeout = range::seconds(&block, "ack_timeout", ack_timeouts, least);
-    let retry_duration = retry_duration(&block);
+    let retry_duration = requests::retry_duration(&block);
     let http = outbound::settings(&block);
     Ok(Some(Splunk {
         settings: Settings {
@@ -53,21 +52,4 @@ pub fn read(destination: &Block<'_>) -> Result<Option<Splunk>, Told> {
         },
         http: http?,
     }))
-}
-
-fn url(block: &Block<'_>) -> Result<HecUrl, Told> {
-    let Some(entry) = block.entry("url") else {
-        return Err(block.missing("url"));
-    };
-    let value = block.discreet(entry, secret::ANY)?;
-    match HecUrl::parse(value.text()) {
-        Ok(url) => {
-            block
-                .reading
-                .say(&entry.value.place, &block.at("url"), &url);
-            outbound::warn_if_in_the_open(block, "url", value.text());
-            Ok(url)
-        }
-        Err(error) => Err(block.wrong("url", Wrong::new(error.to_string()))),
-    }
 }

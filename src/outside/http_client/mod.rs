@@ -21,7 +21,7 @@ use crate::model::Secret;
 
 pub use network::{Network, OpenError};
 pub use proxy::Proxies;
-pub use retry_after::retry_after;
+pub use retry_after::{asked_to_wait, retry_after};
 pub use trouble::Trouble;
 
 /// What requests share that go to one place.

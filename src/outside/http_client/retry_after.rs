@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+
 use crate::model::Timestamp;
+
+/// What the headers of an answer ask for; `None` where they ask for nothing.
+pub fn asked_to_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+}
 
 /// From the value of a `Retry-After` header: a count of seconds, or a date. `None` where it is
 /// neither; zero for a date that has passed.

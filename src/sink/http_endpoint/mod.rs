@@ -30,8 +30,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::RETRY_AFTER;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Endpoint, EndpointRequest, Rejection, Terms};
@@ -41,7 +40,7 @@ use crate::model::{Compression, ErrorOutput, Secret, limits};
 use crate::objects::compress::gzip;
 use crate::objects::{Refusal, Room};
 use crate::outside::Clock;
-use crate::outside::http_client::{HttpClient, Limits, Outgoing, retry_after};
+use crate::outside::http_client::{HttpClient, Limits, Outgoing, asked_to_wait};
 
 pub use attributes::{AttributesError, CommonAttributes};
 pub use url::{EndpointUrl, UrlError};
@@ -126,7 +125,7 @@ impl HttpEndpoint {
         let sent = self.http.send(outgoing, LIMITS).await;
         let response = sent.map_err(|cause| rejection::unanswered(url, cause))?;
         answer::check(request.id, &response).map_err(|fault| {
-            let asked = self.asks_for(&response);
+            let asked = asked_to_wait(response.headers(), self.clock.now());
             rejection::refused(url, response.status().as_u16(), asked, fault)
         })?;
         Ok(Receipt {
@@ -149,11 +148,6 @@ impl HttpEndpoint {
             }
         };
         self.room.work(request.records.slab().len(), work).await
-    }
-
-    fn asks_for(&self, response: &Response<Bytes>) -> Option<Duration> {
-        let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-        retry_after(value, self.clock.now())
     }
 }
 

@@ -3,13 +3,12 @@
 use std::fmt;
 
 use http::Uri;
-use http::uri::Scheme;
 
 use crate::model::limits;
+use crate::sink::url::{ServerUrl, Unfit};
 
-/// `http` or `https`, with a host, without a user.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EndpointUrl(Uri);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointUrl(ServerUrl);
 
 /// None of the texts repeats the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,42 +30,30 @@ impl EndpointUrl {
             return Err(UrlError::TooLong);
         }
         // `Uri` would drop a fragment without a word.
-        let uri = match text.contains('#') {
-            true => return Err(UrlError::NotAUrl),
-            false => text.parse::<Uri>().map_err(|_| UrlError::NotAUrl)?,
-        };
-        let known = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
-        let authority = uri.authority().ok_or(UrlError::NotAUrl)?;
-        if !known || authority.host().is_empty() {
+        if text.contains('#') {
             return Err(UrlError::NotAUrl);
         }
-        if authority.as_str().contains('@') {
-            return Err(UrlError::HoldsUser);
-        }
-        Ok(EndpointUrl(uri))
+        Ok(EndpointUrl(ServerUrl::parse(text)?))
     }
 
     /// All of it: for the request, not for anybody's eyes.
     pub fn uri(&self) -> &Uri {
-        &self.0
+        self.0.uri()
     }
+}
 
-    pub fn is_encrypted(&self) -> bool {
-        self.0.scheme() == Some(&Scheme::HTTPS)
+impl From<Unfit> for UrlError {
+    fn from(unfit: Unfit) -> UrlError {
+        match unfit {
+            Unfit::NotAUrl => UrlError::NotAUrl,
+            Unfit::HoldsUser => UrlError::HoldsUser,
+        }
     }
 }
 
 impl fmt::Display for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.0.scheme_str().unwrap_or_default();
-        let authority = self.0.authority().map_or("", |it| it.as_str());
-        write!(f, "{scheme}://{authority}")
-    }
-}
-
-impl fmt::Debug for EndpointUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        self.0.fmt(f)
     }
 }
 

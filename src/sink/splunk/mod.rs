@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, RETRY_AFTER, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -44,7 +44,7 @@ use super::parts::{Framing, RequestLimits};
 use super::{BatchFacts, Plan, Receipt, plan};
 use crate::model::{ErrorOutput, Records, Secret, limits};
 use crate::objects::Refusal;
-use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, retry_after};
+use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, asked_to_wait};
 use crate::outside::{Clock, Dice};
 use rejection::IllegalToken;
 use session::{Session, Sessions};
@@ -263,10 +263,8 @@ impl Splunk {
         response: &Response<Bytes>,
         refused: answer::Refused,
     ) -> Rejection {
-        let asked = response.headers().get(RETRY_AFTER);
-        let asked = asked.and_then(|value| retry_after(value.to_str().ok()?, self.clock.now()));
         Rejection {
-            retry_after: asked,
+            retry_after: asked_to_wait(response.headers(), self.clock.now()),
             ..rejection::refused(&self.settings.url, records, refused)
         }
     }

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use http::Uri;
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 
-#[derive(Clone, PartialEq, Eq)]
-pub struct HecUrl(Uri);
+use crate::sink::url::{ServerUrl, Unfit};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HecUrl(ServerUrl);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
@@ -23,45 +25,35 @@ pub enum UrlError {
 
 impl HecUrl {
     pub fn parse(text: &str) -> Result<HecUrl, UrlError> {
-        let uri: Uri = text.parse().map_err(|_| UrlError::NotAUrl)?;
-        let known = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
-        let authority = uri.authority().ok_or(UrlError::NotAUrl)?;
-        if !known || authority.host().is_empty() {
-            return Err(UrlError::NotAUrl);
-        }
-        if authority.as_str().contains('@') {
-            return Err(UrlError::HoldsUser);
-        }
+        let url = ServerUrl::parse(text)?;
+        let uri = url.uri();
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || text.contains('#') {
             return Err(UrlError::HasPath);
         }
-        Ok(HecUrl(uri))
-    }
-
-    pub fn is_encrypted(&self) -> bool {
-        self.0.scheme() == Some(&Scheme::HTTPS)
+        Ok(HecUrl(url))
     }
 
     /// The URL of one of the collector's own paths.
     pub(super) fn at(&self, path: &str) -> Uri {
-        let mut parts = self.0.clone().into_parts();
+        let mut parts = self.0.uri().clone().into_parts();
         let path = PathAndQuery::try_from(path).expect("the protocol's paths are paths");
         parts.path_and_query = Some(path);
         Uri::from_parts(parts).expect("it has a scheme, a host and a path")
     }
 }
 
-impl fmt::Display for HecUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.0.scheme_str().unwrap_or_default();
-        let authority = self.0.authority().map_or("", |it| it.as_str());
-        write!(f, "{scheme}://{authority}")
+impl From<Unfit> for UrlError {
+    fn from(unfit: Unfit) -> UrlError {
+        match unfit {
+            Unfit::NotAUrl => UrlError::NotAUrl,
+            Unfit::HoldsUser => UrlError::HoldsUser,
+        }
     }
 }
 
-impl fmt::Debug for HecUrl {
+impl fmt::Display for HecUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        self.0.fmt(f)
     }
 }
 
