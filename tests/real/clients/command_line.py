@@ -16,8 +16,11 @@ _REFUSAL = re.compile(
 
 
 def version_1(suite):
-    # It encodes blobs itself, so it is given text.
-    return CommandLine(suite, "aws-cli-1", places.PYTHON / "aws", blob=lambda data: data.decode())
+    # It encodes blobs itself, so it is given text; and it is a script, which names the path of the
+    # folder that it was installed in, so it is run by its interpreter.
+    return CommandLine(
+        suite, "aws-cli-1", places.PYTHON / "python", places.PYTHON / "aws", blob=bytes.decode
+    )
 
 
 def version_2(suite):
@@ -28,8 +31,8 @@ def version_2(suite):
 
 
 class CommandLine:
-    def __init__(self, suite, name, program, *, blob):
-        if not program.exists():
+    def __init__(self, suite, name, *program, blob):
+        if not all(part.exists() for part in program):
             raise places.Missing(f"{name}: run tests/real/install")
         self.name = name
         self.binary = name == "aws-cli-2"
@@ -42,7 +45,7 @@ class CommandLine:
         file = self._folder / "input.json"
         file.write_text(json.dumps(input, default=self._blob))
         command = [
-            self._program, "firehose", _hyphenated(operation),
+            *self._program, "firehose", _hyphenated(operation),
             "--endpoint-url", account.endpoint,
             "--region", account.region,
             "--output", "json",

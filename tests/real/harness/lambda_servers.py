@@ -29,7 +29,8 @@ class Ministack:
         folder = self._suite.make_folder("ministack")
         process = Process(
             "ministack",
-            [places.lambda_program("ministack")],
+            # By its interpreter: a script names the path of the folder that it was installed in.
+            [places.lambda_program("python"), places.lambda_program("ministack")],
             log=folder / "log",
             folder=folder,
             # Without IOT_MTLS_ENABLED=0 it opens a port to everybody.
