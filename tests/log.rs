@@ -190,6 +190,38 @@ async fn b7_a_full_log_refuses_puts_until_something_is_delivered() {
     stop(handles, committer, status).await;
 }
 
+// From review: all streams shared one budget for the plans of open cuts, first come, first served.
+#[tokio::test]
+async fn a_stream_with_many_open_cuts_leaves_room_for_the_cuts_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut opened = open(folder.path(), &[spec("busy", 1), spec("calm", 2)]).unwrap();
+    let committer = tokio::spawn(opened.committer.run());
+    let (busy, calm) = (opened.streams.remove("busy"), opened.streams.remove("calm"));
+    let (busy, calm) = (busy.unwrap(), calm.unwrap());
+    let cuts_possible = async |handles: &Handles, plan_bytes: usize| {
+        let one = ByteSize::bytes(1);
+        for cuts in 0.. {
+            handles.intake.append(records(&["r"])).await.unwrap();
+            let candidate = handles.outlet.candidate(one).await.unwrap().unwrap();
+            if handles
+                .outlet
+                .cut(&candidate, vec![b'p'; plan_bytes])
+                .await
+                .is_err()
+            {
+                return cuts;
+            }
+        }
+        unreachable!("a snapshot has an end")
+    };
+    // Segments of 64 KiB hold plans of 4 KiB together; a quarter of that is sure for each of two.
+    // An open cut takes 64 bytes beside its plan.
+    assert_eq!(cuts_possible(&busy, 192).await, 12);
+    assert_eq!(cuts_possible(&calm, 192).await, 4);
+    drop((busy, calm, opened.streams, opened.status));
+    committer.await.unwrap();
+}
+
 /// What opening says of a directory that `spoil` had in hand, with the directory's own path left out.
 #[track_caller]
 fn check_refused(spoil: impl FnOnce(&Path), expected: Expect) {

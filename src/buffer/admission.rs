@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::control::{OpenCut, Settlement, Shape};
 use super::entry::{Answer, Effect, Entry};
 use super::ledger::Span;
+use super::plans::Plans;
 use super::queue::{AnswerArrivals, Append, GiveVerdict, NewCut, Quarantine, Request, Settle};
 use super::reader::ReaderId;
 use super::shared::Shared;
@@ -84,8 +85,7 @@ struct Admission<'a> {
     shared: &'a Shared,
     room_for_arrivals: usize,
     room_for_answers: usize,
-    /// What open cuts take of every snapshot.
-    held: usize,
+    plans: Plans,
     next_cut: u64,
     /// Those that took records out of their lane in this group.
     took: BTreeSet<ReaderId>,
@@ -100,9 +100,11 @@ impl Admission<'_> {
         let room_for_arrivals = room_for_arrivals(shared);
         let room_for_answers = room_beyond(shared, limits::SEGMENTS_RESERVED);
         let inner = shared.inner();
-        let streams = inner.state.streams.values();
-        let open = streams.flat_map(|stream| stream.open_cuts());
-        let held = open.map(|open| room_in_snapshot(shared, &open.plan, &open.shape));
+        let held = inner.state.streams.iter().map(|(id, stream)| {
+            let open = stream.open_cuts();
+            let held = open.map(|open| room_in_snapshot(shared, &open.plan, &open.shape));
+            (*id, held.sum())
+        });
         Admission {
             shared,
             // What is left then is for cuts and settlements.
@@ -111,7 +113,7 @@ impl Admission<'_> {
                 false => room_for_arrivals,
             },
             room_for_answers,
-            held: held.sum(),
+            plans: Plans::new(shared.geometry.plans_bytes_max(), held.collect()),
             next_cut: inner.state.next_cut,
             took: BTreeSet::new(),
             judged: BTreeMap::new(),
@@ -208,13 +210,11 @@ impl Admission<'_> {
     }
 
     fn cut(&mut self, cut: NewCut) {
-        let wanted = room_in_snapshot(self.shared, &cut.plan, &cut.shape);
-        if let Err(error) = self.may_cut(&cut, wanted) {
+        if let Err(error) = self.make_room_for(&cut) {
             drop(cut.answer.send(Err(error)));
             return;
         }
         self.took.insert(cut.reader);
-        self.held += wanted;
         let open = OpenCut {
             id: CutId(self.next_cut),
             spans: vec![cut.span],
@@ -227,8 +227,8 @@ impl Admission<'_> {
         self.control(cut.reader, Effect::Cut(open), Answer::Cut(cut.answer));
     }
 
-    /// A cut takes what is neither cut nor at rest, and leaves room for itself in every snapshot.
-    fn may_cut(&self, cut: &NewCut, wanted: usize) -> Result<(), LogError> {
+    /// A cut takes what is neither cut nor at rest, and then room for itself in every snapshot.
+    fn make_room_for(&mut self, cut: &NewCut) -> Result<(), LogError> {
         if self.took.contains(&cut.reader) {
             return Err(LogError::Failed);
         }
@@ -239,7 +239,8 @@ impl Admission<'_> {
         if !uncut.any(|span| span.contains(cut.span)) {
             return Err(LogError::Stale);
         }
-        match self.held + wanted <= self.shared.geometry.plans_bytes_max() {
+        let wanted = room_in_snapshot(self.shared, &cut.plan, &cut.shape);
+        match self.plans.take(cut.reader.stream, wanted) {
             true => Ok(()),
             false => Err(LogError::Full),
         }

@@ -70,7 +70,7 @@ impl Committer {
 async fn grow(shared: Arc<Shared>) {
     let disk = shared.disk.clone();
     let grown = off_thread(&disk, move || shared.pool.grow(Fill::Zeros)).await;
-    if let Err(error) = grown {
+    if let Some(Err(error)) = grown {
         // B7: back-pressure, not trouble.
         happened::buffer::growth_failed(&error);
     }
@@ -120,8 +120,10 @@ fn make_room(shared: &Shared, requests: &[Request]) {
         Request::Cut(_) | Request::Verdict(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
     });
     let wanted = appends.sum::<usize>() + room_for_others(shared);
-    while room_for_arrivals(shared) < wanted && shared.pool.wants_more() {
-        if let Err(error) = shared.pool.grow(Fill::Reserve) {
+    while room_for_arrivals(shared) < wanted
+        && let Some(grown) = shared.pool.grow(Fill::Reserve)
+    {
+        if let Err(error) = grown {
             happened::buffer::growth_failed(&error);
         }
     }

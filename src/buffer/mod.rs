@@ -64,6 +64,7 @@ mod lane;
 mod ledger;
 mod opening;
 mod outlet;
+mod plans;
 mod pool;
 mod quarantine;
 mod queue;

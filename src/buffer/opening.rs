@@ -224,8 +224,10 @@ fn fill_pool(
         pool.put(name.clone(), *bytes)
             .map_err(|cause| OpenError::disk("remove", name.as_str(), cause))?;
     }
-    while pool.len() < limits::SEGMENTS_RESERVED + 1 && pool.wants_more() {
-        let Err(cause) = pool.grow(Fill::Reserve) else {
+    while pool.len() < limits::SEGMENTS_RESERVED + 1
+        && let Some(grown) = pool.grow(Fill::Reserve)
+    {
+        let Err(cause) = grown else {
             continue;
         };
         if pool.len() == 0 {

@@ -90,9 +90,13 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether there are so few free files that a new one should be made, and may be.
+    /// Whether there are so few free files that a new one should be made, and may be. Only `grow`
+    /// decides: somebody else may take the last room meanwhile.
     pub fn wants_more(&self) -> bool {
-        let files = self.lock();
+        self.may_grow(&self.lock())
+    }
+
+    fn may_grow(&self, files: &Files) -> bool {
         let few = files.free.len() < limits::SEGMENTS_RESERVED + 2;
         let tired = files.failed_at.is_some_and(|at| at.elapsed() < GROW_PAUSE);
         few && !tired && files.bytes + u64::from(self.segment_bytes) <= self.bytes_max
@@ -103,12 +107,17 @@ impl Pool {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Makes one more file. Whatever goes wrong leaves no file behind, or one that the next start
-    /// removes.
-    pub fn grow(&self, fill: Fill) -> io::Result<()> {
+    /// Makes one more file; `None` where none is wanted. Whatever goes wrong leaves no file behind,
+    /// or one that the next start removes.
+    pub fn grow(&self, fill: Fill) -> Option<io::Result<()>> {
         let bytes = u64::from(self.segment_bytes);
         let name = {
+            // B7: looked at and counted under one lock, for the background and a group may both be
+            // making files.
             let mut files = self.lock();
+            if !self.may_grow(&files) {
+                return None;
+            }
             files.next_number += 1;
             files.bytes += bytes;
             free_name(files.next_number)
@@ -124,7 +133,7 @@ impl Pool {
                 let _ = self.disk.remove(Path::new(&name));
             }
         }
-        made
+        Some(made)
     }
 
     fn make(&self, path: &Path, fill: Fill) -> io::Result<()> {
@@ -156,8 +165,48 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::outside::disk::RealDisk;
+
+    const SEGMENT_BYTES: u32 = 4096;
+
+    /// Eight at once want one more file each, in a log of `bytes_max` that has two segments already.
+    #[track_caller]
+    fn check(bytes_max: u64, made: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(RealDisk::new(folder.path()));
+        let pool = Pool::new(disk, SEGMENT_BYTES, bytes_max);
+        pool.count(2 * u64::from(SEGMENT_BYTES));
+        let grown = thread::scope(|scope| {
+            let all = [Fill::Reserve, Fill::Zeros].repeat(4).into_iter();
+            let all: Vec<_> = all
+                .map(|fill| {
+                    scope.spawn({
+                        let pool = &pool;
+                        move || pool.grow(fill)
+                    })
+                })
+                .collect();
+            let grown = all.into_iter().filter_map(|one| one.join().unwrap());
+            grown.map(Result::unwrap).count()
+        });
+        assert_eq!(grown, made);
+        assert_eq!(pool.len(), made);
+        assert!(!pool.wants_more() && pool.grow(Fill::Reserve).is_none());
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(files.count(), made);
+    }
+
+    #[test]
+    fn b7_all_files_together_never_take_more_than_the_log_may() {
+        let segments = |count: u64| count * u64::from(SEGMENT_BYTES);
+        check(segments(3) - 1, 0);
+        check(segments(3), 1);
+        check(segments(4) - 1, 1);
+        check(segments(4), 2);
+    }
 
     #[test]
     fn free_files_are_taken_first_in_first_out_and_those_of_another_size_go() {
