@@ -31,8 +31,8 @@ fn puts(criterion: &mut Criterion) {
             it.iter(|| stage::decode(&put.json, &mut decoded))
         });
         group.bench_function("crc32c", |it| it.iter(|| stage::crc32c(black_box(&slab))));
-        let mut receiver = Receiver::start();
-        group.bench_function("send and receive", |it| {
+        let mut receiver = Receiver::start(&put.answer);
+        group.bench_function("send, receive and answer", |it| {
             it.iter(|| receiver.receive(&put.json))
         });
         receiver.stop();

@@ -1,4 +1,5 @@
-//! What producers send: the JSON of a put, with records that do not compress.
+//! What producers send: the JSON of a put, with records that do not compress. And how long the answer
+//! is that the API wants.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,8 @@ pub const STREAM: &str = "bench";
 pub struct Body {
     pub operation: &'static str,
     pub json: Vec<u8>,
+    /// An answer as Firehose writes it: with an id of 224 characters for each record.
+    pub answer: Vec<u8>,
     pub records: u64,
     pub bytes: u64,
 }
@@ -21,9 +24,15 @@ pub fn batch(record_bytes: usize) -> Body {
         r#"{{"DeliveryStreamName":"{STREAM}","Records":[{}]}}"#,
         records.join(",")
     );
+    let ids = vec![format!(r#"{{"RecordId":"{}"}}"#, record_id()); count];
+    let answer = format!(
+        r#"{{"Encrypted":false,"FailedPutCount":0,"RequestResponses":[{}]}}"#,
+        ids.join(",")
+    );
     Body {
         operation: "PutRecordBatch",
         json: json.into_bytes(),
+        answer: answer.into_bytes(),
         records: count as u64,
         bytes: (count * record_bytes) as u64,
     }
@@ -32,12 +41,18 @@ pub fn batch(record_bytes: usize) -> Body {
 pub fn single(record_bytes: usize) -> Body {
     let record = entry(record_bytes);
     let json = format!(r#"{{"DeliveryStreamName":"{STREAM}","Record":{record}}}"#);
+    let answer = format!(r#"{{"Encrypted":false,"RecordId":"{}"}}"#, record_id());
     Body {
         operation: "PutRecord",
         json: json.into_bytes(),
+        answer: answer.into_bytes(),
         records: 1,
         bytes: record_bytes as u64,
     }
+}
+
+fn record_id() -> String {
+    "x".repeat(224)
 }
 
 fn entry(bytes: usize) -> String {

@@ -19,6 +19,8 @@ const RECYCLED_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct Ceiling {
     pub receive: f64,
+    /// What an answer of the API's length costs more than `{}`.
+    pub answer: f64,
     pub sha256: f64,
     pub decode: f64,
     pub crc: f64,
@@ -39,8 +41,11 @@ impl Ceiling {
         let mut recycled = Recycled::new(folder, RECYCLED_BYTES);
         let group = vec![7; GROUP_BYTES];
         let crc = each(|| _ = std::hint::black_box(stage::crc32c(&slab))) / gigabytes;
+        let bare = receive(body, b"{}") / gigabytes;
+        let answered = receive(body, &body.answer) / gigabytes;
         Ceiling {
-            receive: receive(body) / gigabytes,
+            receive: bare,
+            answer: (answered - bare).max(0.0),
             sha256: each(|| _ = std::hint::black_box(stage::sha256(&body.json))) / gigabytes,
             decode: each(|| stage::decode(&body.json, &mut slab)) / gigabytes,
             crc,
@@ -51,7 +56,7 @@ impl Ceiling {
 
     /// From a put to its acknowledgement.
     pub fn put(&self) -> f64 {
-        self.receive + self.sha256 + self.decode + self.crc + self.write
+        self.receive + self.answer + self.sha256 + self.decode + self.crc + self.write
     }
 
     /// From a put into S3, uncompressed: what must at least happen to the bytes.
@@ -71,8 +76,8 @@ fn each(mut work: impl FnMut()) -> f64 {
     (cpu::seconds("thread-self") - before) / calls
 }
 
-fn receive(body: &Body) -> f64 {
-    let mut receiver = Receiver::start();
+fn receive(body: &Body, answer: &[u8]) -> f64 {
+    let mut receiver = Receiver::start(answer);
     let began = Instant::now();
     let mut calls = 0.0;
     while began.elapsed() < EACH {

@@ -89,9 +89,15 @@ fn warm_up(daemon: &Daemon, s3: &S3) {
 fn measured_ceiling(body: &Body, folder: &Path) -> Ceiling {
     let ceiling = Ceiling::measure(body, folder);
     println!(
-        "\nbare stages, CPU s/GB: receive {:.2}, SHA-256 {:.2}, decode {:.2}, CRC {:.2}, \
-         write and sync {:.2}, send {:.2}",
-        ceiling.receive, ceiling.sha256, ceiling.decode, ceiling.crc, ceiling.write, ceiling.send
+        "\nbare stages, CPU s/GB: receive {:.2}, answer {:.2}, SHA-256 {:.2}, decode {:.2}, \
+         CRC {:.2}, write and sync {:.2}, send {:.2}",
+        ceiling.receive,
+        ceiling.answer,
+        ceiling.sha256,
+        ceiling.decode,
+        ceiling.crc,
+        ceiling.write,
+        ceiling.send
     );
     ceiling
 }

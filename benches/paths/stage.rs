@@ -87,26 +87,34 @@ impl Recycled {
     }
 }
 
-/// An HTTP server of hyper's that reads bodies and does nothing with them.
+/// An HTTP server of hyper's that reads bodies, does nothing with them, and answers always the same.
 pub struct Receiver {
     client: TcpStream,
     server: JoinHandle<f64>,
+    answer_bytes: usize,
+    buffer: Vec<u8>,
 }
 
 impl Receiver {
-    pub fn start() -> Receiver {
+    pub fn start(answer: &[u8]) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
+        let (answer_bytes, answer) = (answer.len(), Bytes::copy_from_slice(answer));
         let server = std::thread::spawn(move || {
             let (socket, _) = listener.accept().expect("the client connects");
-            serve(socket);
+            serve(socket, answer);
             cpu::seconds("thread-self")
         });
         let client = TcpStream::connect(address).expect("the listener listens");
         client.set_nodelay(true).expect("a socket takes the option");
-        Receiver { client, server }
+        Receiver {
+            client,
+            server,
+            answer_bytes,
+            buffer: vec![0; 64 * 1024],
+        }
     }
 
     /// Sends one body and waits for the answer.
@@ -119,9 +127,19 @@ impl Receiver {
             .write_all(head.as_bytes())
             .expect("the server reads");
         self.client.write_all(body).expect("the server reads");
-        let mut answer = [0; 1024];
-        let read = self.client.read(&mut answer).expect("the server answers");
-        assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
+        let read = self.read();
+        let answer = &self.buffer[..read];
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+        let head = memchr::memmem::find(answer, b"\r\n\r\n").expect("a head is one piece") + 4;
+        let mut left = self.answer_bytes - (read - head);
+        while left != 0 {
+            left -= self.read();
+        }
+    }
+
+    fn read(&mut self) -> usize {
+        let read = self.client.read(&mut self.buffer);
+        read.expect("the server answers")
     }
 
     /// The CPU seconds that the server's side took.
@@ -131,7 +149,7 @@ impl Receiver {
     }
 }
 
-fn serve(socket: TcpStream) {
+fn serve(socket: TcpStream, answer: Bytes) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -145,7 +163,7 @@ fn serve(socket: TcpStream) {
             while let Some(frame) = body.frame().await {
                 frame?;
             }
-            Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"{}"))))
+            Ok::<_, hyper::Error>(Response::new(Full::new(answer.clone())))
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(socket), drain);
