@@ -69,6 +69,8 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
 pub const PLAIN_PUT_RECORDS_MAX: usize = 250_000;
 /// Request bodies held in memory at once, over all connections; past it puts are told to slow down.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
+/// Buffers kept to be used again, beside those in use: a few, each for one full batch.
+pub const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Connections open at once on one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// File descriptors that connections leave to the log, its segments and the deliveries: 64 segments

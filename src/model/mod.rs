@@ -14,6 +14,7 @@ mod record_id;
 mod records;
 mod secret;
 mod seq;
+mod spare;
 mod time;
 
 pub use body::{Body, BodyError, Chunks};
@@ -31,4 +32,5 @@ pub use record_id::{RECORD_ID_CHARACTERS, RecordId};
 pub use records::{Records, RecordsBuilder};
 pub use secret::Secret;
 pub use seq::{Seq, SeqRange};
+pub use spare::Spare;
 pub use time::{LogTime, Timestamp};

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::model::Spare;
+
 /// Some records, at least one, in order of arrival (D2). Cheap to clone.
 ///
 /// The slab holds the records' bytes back to back, so that paths which only concatenate never look
@@ -69,9 +71,10 @@ pub struct RecordsBuilder {
 }
 
 impl RecordsBuilder {
-    pub fn with_capacity(bytes: usize, records: usize) -> RecordsBuilder {
+    /// Fills a spare buffer with up to so many bytes; `lend` ends it.
+    pub fn in_spare(spare: &Spare, bytes: usize, records: usize) -> RecordsBuilder {
         RecordsBuilder {
-            slab: Vec::with_capacity(bytes),
+            slab: spare.take(bytes),
             ends: Vec::with_capacity(records),
         }
     }
@@ -102,5 +105,10 @@ impl RecordsBuilder {
     /// `None` where no record was pushed.
     pub fn build(self) -> Option<Records> {
         Records::from_parts(self.slab.into(), self.ends)
+    }
+
+    /// The same, and the buffer comes back to be used again.
+    pub fn lend(self, spare: &Spare) -> Option<Records> {
+        Records::from_parts(spare.lend(self.slab), self.ends)
     }
 }

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::EXPECT;
 use http::request::Parts;
 use http_body::Body as _;
@@ -14,59 +14,28 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::model::limits;
+use crate::model::{Spare, limits};
 use crate::server::Incoming;
 
 /// How many bytes of bodies may be in memory at once, over all connections (L1). Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Budget {
     bytes: Arc<Semaphore>,
-    /// Buffers of large bodies, to be used again: fresh ones cost as much as receiving the body.
-    spare: Arc<Mutex<Vec<BytesMut>>>,
+    /// For bodies that do not arrive in one piece.
+    spare: Spare,
 }
-
-/// What may lie spare: a few buffers, each for one full batch.
-const SPARE_BUFFERS_MAX: usize = 4;
-const SPARE_BUFFER_BYTES_MIN: usize = 256 * 1024;
-const SPARE_BUFFER_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 impl Budget {
     pub fn new(bytes: usize) -> Budget {
         Budget {
             bytes: Arc::new(Semaphore::new(bytes)),
-            spare: Arc::default(),
+            spare: Spare::new(limits::SPARE_BYTES_MAX),
         }
     }
 
     fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let count = u32::try_from(bytes).expect("L1: a body is far smaller than 4 GiB");
         self.bytes.clone().try_acquire_many_owned(count).ok()
-    }
-
-    fn buffer(&self, bytes: usize) -> BytesMut {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = if SPARE_BUFFER_BYTES_MIN <= bytes {
-            spare.pop()
-        } else {
-            None
-        };
-        drop(spare);
-        let mut buffer = used.unwrap_or_default();
-        buffer.reserve(bytes);
-        buffer
-    }
-
-    /// Keeps the buffer for the next body, unless somebody still reads in it.
-    fn give_back(&self, bytes: Bytes) {
-        let Ok(mut buffer) = bytes.try_into_mut() else {
-            return;
-        };
-        buffer.clear();
-        let sizes = SPARE_BUFFER_BYTES_MIN..=SPARE_BUFFER_BYTES_MAX;
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if sizes.contains(&buffer.capacity()) && spare.len() < SPARE_BUFFERS_MAX {
-            spare.push(buffer);
-        }
     }
 }
 
@@ -87,7 +56,6 @@ pub enum Hashing {
 pub struct Payload {
     bytes: Bytes,
     sha256: Option<[u8; 32]>,
-    budget: Budget,
     _taken: OwnedSemaphorePermit,
 }
 
@@ -122,13 +90,12 @@ pub async fn read(
         return Err(ReadError::TooLarge);
     }
     let taken = budget.take(announced).ok_or(ReadError::Busy)?;
-    let arriving = gather(body, announced, budget, hashing);
+    let arriving = gather(body, announced, &budget.spare, hashing);
     let arrived = timeout(limits::REQUEST_BODY_TIMEOUT, arriving).await;
     let (bytes, sha256) = arrived.map_err(|_| ReadError::Late)??;
     Ok(Payload {
         bytes,
         sha256,
-        budget: budget.clone(),
         _taken: taken,
     })
 }
@@ -159,7 +126,7 @@ pub async fn discard(head: &Parts, body: &mut Incoming) {
 async fn gather(
     body: &mut Incoming,
     announced: usize,
-    budget: &Budget,
+    spare: &Spare,
     hashing: Hashing,
 ) -> Result<(Bytes, Option<[u8; 32]>), ReadError> {
     let mut hasher = match hashing {
@@ -168,7 +135,7 @@ async fn gather(
     };
     // Most bodies arrive in one piece, and are never copied.
     let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame.map_err(ReadError::Broken)?.into_data() else {
             continue;
@@ -186,7 +153,7 @@ async fn gather(
         if whole.is_empty() {
             // Without a length there is no telling: the buffer grows as it must.
             let left = body.size_hint().exact().unwrap_or_default();
-            whole = budget.buffer(first.len() + chunk.len() + left as usize);
+            whole = spare.take(first.len() + chunk.len() + left as usize);
             whole.extend_from_slice(&std::mem::take(&mut first));
         }
         whole.extend_from_slice(&chunk);
@@ -194,7 +161,7 @@ async fn gather(
     let bytes = if whole.is_empty() {
         first
     } else {
-        whole.freeze()
+        spare.lend(whole)
     };
     Ok((bytes, hasher.map(|hasher| hasher.finalize().into())))
 }
@@ -208,12 +175,6 @@ impl Payload {
     /// Of the whole body.
     pub fn sha256(&self) -> [u8; 32] {
         self.sha256.expect("`Hashing::Sha256` was asked for")
-    }
-}
-
-impl Drop for Payload {
-    fn drop(&mut self) {
-        self.budget.give_back(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -265,26 +226,6 @@ mod tests {
             .unwrap();
         assert_eq!(&*nothing, b"");
         assert_eq!(nothing.sha256()[..4], [0xe3, 0xb0, 0xc4, 0x42]);
-    }
-
-    #[tokio::test]
-    async fn a_large_buffer_is_used_again_and_holds_nothing_of_the_last_body() {
-        let budget = Budget::default();
-        let large = vec![b'x'; SPARE_BUFFER_BYTES_MIN];
-        let first = read(&mut in_pieces(&[&large, b"y"]), &budget, Hashing::Unneeded).await;
-        let held = first.as_ref().unwrap().bytes().clone();
-        drop(first);
-        assert_eq!(
-            budget.spare.lock().unwrap().len(),
-            0,
-            "somebody still reads in it"
-        );
-        drop(held);
-        drop(read(&mut in_pieces(&[&large, b"y"]), &budget, Hashing::Unneeded).await);
-        assert_eq!(budget.spare.lock().unwrap().len(), 1);
-        let again = read(&mut in_pieces(&[&large, b"z"]), &budget, Hashing::Unneeded).await;
-        assert_eq!(budget.spare.lock().unwrap().len(), 0);
-        assert_eq!(again.unwrap()[large.len() - 1..], *b"xz");
     }
 
     #[tokio::test]

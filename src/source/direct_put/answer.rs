@@ -12,7 +12,7 @@ use crate::server::body::ReadError;
 use crate::server::{Response, sigv4};
 
 /// A body of JSON, or an exception.
-pub(super) type Answered = Result<String, Exception>;
+pub(super) type Answered = Result<Bytes, Exception>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Exception {
@@ -192,10 +192,10 @@ pub(super) fn response(answered: Answered, style: Style, request_id: Uuid) -> Re
                 message: exception.message.as_deref(),
             };
             let body = serde_json::to_string(&body).expect("two strings are always JSON");
-            (exception.kind.status(style), body, Some(exception))
+            (exception.kind.status(style), body.into(), Some(exception))
         }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let content_type = match style {

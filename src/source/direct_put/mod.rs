@@ -32,7 +32,7 @@ use http::Method;
 use http::request::Parts;
 
 use crate::buffer::Intake;
-use crate::model::{DirectoryId, StreamDescription, StreamName};
+use crate::model::{DirectoryId, Spare, StreamDescription, StreamName, limits};
 use crate::outside::stop::{Phase, Stop};
 use crate::outside::{Clock, Dice};
 use crate::server::body::{self, Budget, Hashing, Payload};
@@ -73,6 +73,8 @@ pub struct DirectPut {
     streams: BTreeMap<StreamName, Stream>,
     producers: Producers,
     budget: Budget,
+    /// For records on their way to the log, and for long answers.
+    spare: Spare,
     metrics: Metrics,
     clock: Clock,
     /// For request ids.
@@ -92,6 +94,7 @@ impl DirectPut {
             streams,
             producers,
             budget: Budget::default(),
+            spare: Spare::new(limits::SPARE_BYTES_MAX),
             metrics: tools.metrics,
             clock: tools.clock,
             dice: Mutex::new(tools.dice),

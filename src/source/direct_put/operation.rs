@@ -1,5 +1,7 @@
 //! The operations of the Firehose API.
 
+use bytes::Bytes;
+
 use crate::server::Caller;
 use crate::source::direct_put::answer::Answered;
 use crate::source::direct_put::{DirectPut, parse, validate};
@@ -98,16 +100,15 @@ impl DirectPut {
         let shown: Vec<&str> = names.by_ref().take(limit).collect();
         let more = names.next().is_some();
         let shown = serde_json::to_string(&shown).expect("strings are always JSON");
-        Ok(format!(
-            r#"{{"DeliveryStreamNames":{shown},"HasMoreDeliveryStreams":{more}}}"#
-        ))
+        let text = format!(r#"{{"DeliveryStreamNames":{shown},"HasMoreDeliveryStreams":{more}}}"#);
+        Ok(text.into())
     }
 
     fn list_tags(&self, caller: &Caller, body: &[u8]) -> Answered {
         let asked: parse::ListTags = parse::json(body)?;
         let name = validate::list_tags(&asked)?;
         self.stream(name, caller, "ListTagsForDeliveryStream")?;
-        Ok(r#"{"HasMoreTags":false,"Tags":[]}"#.to_owned())
+        Ok(Bytes::from_static(br#"{"HasMoreTags":false,"Tags":[]}"#))
     }
 }
 

@@ -34,7 +34,7 @@ impl DirectPut {
             .record_id(range.start().plus(range.count() - 1))
             .write_to(&mut text);
         text.push_str(r#""}"#);
-        Ok(text)
+        Ok(text.into())
     }
 }
 

@@ -1,7 +1,9 @@
 //! PutRecord and PutRecordBatch.
 
+use bytes::Bytes;
+
 use crate::buffer::AppendError;
-use crate::model::{RECORD_ID_CHARACTERS, RecordId, Records, RecordsBuilder, SeqRange};
+use crate::model::{RECORD_ID_CHARACTERS, RecordId, Records, RecordsBuilder, SeqRange, Spare};
 use crate::server::Caller;
 use crate::source::direct_put::answer::{Answered, Exception, Kind};
 use crate::source::direct_put::{DirectPut, Stream, parse, scan, validate};
@@ -9,12 +11,15 @@ use crate::telemetry::happened;
 
 impl DirectPut {
     pub(super) async fn put_record(&self, caller: &Caller, body: &[u8]) -> Answered {
-        let (stream, records) = match self.scanned(scan::put_record(body), caller) {
+        let (stream, records) = match self.scanned(scan::put_record(body, &self.spare), caller) {
             Some(usual) => usual,
             None => {
                 let asked = parse::put_record(body)?;
                 let (name, blob) = validate::put_record(&asked)?;
-                (self.stream(name, caller, "PutRecord")?, gathered(&[blob]))
+                (
+                    self.stream(name, caller, "PutRecord")?,
+                    gathered(&[blob], &self.spare),
+                )
             }
         };
         let range = stream.store(records).await?;
@@ -22,23 +27,24 @@ impl DirectPut {
         text.push_str(r#"{"Encrypted":false,"RecordId":""#);
         stream.record_id(range.start()).write_to(&mut text);
         text.push_str(r#""}"#);
-        Ok(text)
+        Ok(text.into())
     }
 
     pub(super) async fn put_record_batch(&self, caller: &Caller, body: &[u8]) -> Answered {
-        let (stream, records) = match self.scanned(scan::put_record_batch(body), caller) {
-            Some(usual) => usual,
-            None => {
-                let asked = parse::put_record_batch(body)?;
-                let (name, blobs) = validate::put_record_batch(&asked)?;
-                (
-                    self.stream(name, caller, "PutRecordBatch")?,
-                    gathered(&blobs),
-                )
-            }
-        };
+        let (stream, records) =
+            match self.scanned(scan::put_record_batch(body, &self.spare), caller) {
+                Some(usual) => usual,
+                None => {
+                    let asked = parse::put_record_batch(body)?;
+                    let (name, blobs) = validate::put_record_batch(&asked)?;
+                    (
+                        self.stream(name, caller, "PutRecordBatch")?,
+                        gathered(&blobs, &self.spare),
+                    )
+                }
+            };
         let range = stream.store(records).await?;
-        Ok(batch_answer(stream, range))
+        Ok(batch_answer(stream, range, &self.spare))
     }
 
     /// What the scanner found, if it is for a stream that the caller may see.
@@ -77,25 +83,26 @@ impl Stream {
     }
 }
 
-pub(super) fn gathered(blobs: &[&parse::Blob<'_>]) -> Records {
+pub(super) fn gathered(blobs: &[&parse::Blob<'_>], spare: &Spare) -> Records {
     let bytes = blobs.iter().map(|blob| blob.decoded_bytes()).sum();
-    let mut records = RecordsBuilder::with_capacity(bytes, blobs.len());
+    let mut records = RecordsBuilder::in_spare(spare, bytes, blobs.len());
     for blob in blobs {
         blob.decode_into(&mut records);
     }
     records
-        .build()
+        .lend(spare)
         .expect("`validate` lets no empty batch pass")
 }
 
 /// From a template: fluent-bit, for one, looks for `"FailedPutCount":0` to the letter.
-fn batch_answer(stream: &Stream, range: SeqRange) -> String {
+fn batch_answer(stream: &Stream, range: SeqRange, spare: &Spare) -> Bytes {
     const OPEN: &str = r#"{"Encrypted":false,"FailedPutCount":0,"RequestResponses":["#;
     const RECORD: &str = r#"{"RecordId":""#;
     const END: &str = r#""}"#;
     let count = range.count() as usize;
     let record = RECORD.len() + RECORD_ID_CHARACTERS + END.len() + 1;
-    let mut text = String::with_capacity(OPEN.len() + count * record + 2);
+    let buffer = spare.take(OPEN.len() + count * record + 2);
+    let mut text = String::from_utf8(buffer).expect("nothing at all is text");
     text.push_str(OPEN);
     for offset in 0..range.count() {
         if offset != 0 {
@@ -108,5 +115,5 @@ fn batch_answer(stream: &Stream, range: SeqRange) -> String {
         text.push_str(END);
     }
     text.push_str("]}");
-    text
+    spare.lend(text.into_bytes())
 }

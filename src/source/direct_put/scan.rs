@@ -8,7 +8,7 @@
 use base64_simd::STANDARD;
 use memchr::memchr;
 
-use crate::model::{Records, RecordsBuilder, limits};
+use crate::model::{Records, RecordsBuilder, Spare, limits};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scanned<'a> {
@@ -18,17 +18,17 @@ pub(super) struct Scanned<'a> {
 }
 
 /// `{"DeliveryStreamName":"…","Record":{"Data":"…"}}`, in either order.
-pub(super) fn put_record(body: &[u8]) -> Option<Scanned<'_>> {
-    let mut builder = RecordsBuilder::with_capacity(body.len() / 4 * 3, 1);
+pub(super) fn put_record<'a>(body: &'a [u8], spare: &Spare) -> Option<Scanned<'a>> {
+    let mut builder = RecordsBuilder::in_spare(spare, body.len() / 4 * 3, 1);
     let stream = members(body, b"Record", |cursor| cursor.record(&mut builder))?;
-    let records = builder.build()?;
+    let records = builder.lend(spare)?;
     Some(Scanned { stream, records })
 }
 
 /// `{"DeliveryStreamName":"…","Records":[{"Data":"…"},…]}`, in either order.
-pub(super) fn put_record_batch(body: &[u8]) -> Option<Scanned<'_>> {
+pub(super) fn put_record_batch<'a>(body: &'a [u8], spare: &Spare) -> Option<Scanned<'a>> {
     let most = limits::FIREHOSE_RECORDS_PER_PUT_MAX;
-    let mut builder = RecordsBuilder::with_capacity(body.len() / 4 * 3, most);
+    let mut builder = RecordsBuilder::in_spare(spare, body.len() / 4 * 3, most);
     let stream = members(body, b"Records", |cursor| {
         cursor.token(b'[')?;
         loop {
@@ -43,7 +43,7 @@ pub(super) fn put_record_batch(body: &[u8]) -> Option<Scanned<'_>> {
             }
         }
     })?;
-    let records = builder.build()?;
+    let records = builder.lend(spare)?;
     Some(Scanned { stream, records })
 }
 
@@ -130,7 +130,7 @@ mod tests {
     use crate::source::direct_put::{parse, put, validate};
 
     fn scanned(body: &[u8]) -> Option<(String, Records)> {
-        let found = put_record_batch(body)?;
+        let found = put_record_batch(body, &Spare::new(0))?;
         Some((
             String::from_utf8(found.stream.to_vec()).ok()?,
             found.records,
@@ -140,7 +140,7 @@ mod tests {
     fn parsed(body: &[u8]) -> Option<(String, Records)> {
         let asked = parse::put_record_batch(body).ok()?;
         let (name, blobs) = validate::put_record_batch(&asked).ok()?;
-        Some((name.to_owned(), put::gathered(&blobs)))
+        Some((name.to_owned(), put::gathered(&blobs, &Spare::new(0))))
     }
 
     fn blank() -> impl Strategy<Value = &'static str> {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn odd_puts_are_left_to_the_parser() {
-        let taken = |body: &str| put_record(body.as_bytes()).is_some();
+        let taken = |body: &str| put_record(body.as_bytes(), &Spare::new(0)).is_some();
         assert!(taken(
             r#"{"DeliveryStreamName":"a","Record":{"Data":"YQ=="}}"#
         ));

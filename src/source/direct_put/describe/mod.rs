@@ -19,7 +19,7 @@ impl DirectPut {
         let asked: parse::Describe = parse::json(body)?;
         let name = validate::describe(&asked)?;
         let stream = self.stream(name, caller, "DescribeDeliveryStream")?;
-        Ok(description(&self.settings, &stream.description))
+        Ok(description(&self.settings, &stream.description).into())
     }
 }
 
