@@ -25,7 +25,7 @@ const SEEDS: u64 = 20;
 
 fn store(disk: &SimDisk) -> Directory {
     let settings = Settings { path: "out".into() };
-    Directory::new(settings, disk.door(), Room::new(2, 1))
+    Directory::new(settings, disk.door(), Room::new(64 << 20, 1))
 }
 
 fn object(key: &str, content: &str) -> Object {

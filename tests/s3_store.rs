@@ -45,7 +45,7 @@ async fn store(profile: Profile) -> Arc<dyn Store> {
         http: Box::new(|settings| Ok(Arc::new(Network::open(settings)?))),
         clock: Clock::system(),
         dice: Dice::seeded(1),
-        room: Room::new(2, 2),
+        room: Room::new(64 << 20, 2),
     });
     let place = Place::S3(s3_store::Settings {
         bucket: BUCKET.to_owned(),
@@ -401,12 +401,14 @@ async fn clean_ends_uploads_of_open_cuts_and_nobody_elses() {
 async fn a_log_that_cannot_be_read_is_not_the_servers_fault() {
     let (server, store) = started().await;
     let cause = BodyError(Arc::new(std::io::Error::other("damaged")));
-    for (compression, fails_at) in [
-        (Compression::Uncompressed, 1),
-        (Compression::Uncompressed, 2),
-        (Compression::Gzip, 1),
+    // What is larger than 8 MiB is read twice: to sum, and to send.
+    for (compression, mebibytes, fails_at) in [
+        (Compression::Uncompressed, 3, 1),
+        (Compression::Uncompressed, 9, 1),
+        (Compression::Uncompressed, 9, 2),
+        (Compression::Gzip, 3, 1),
     ] {
-        let plain = noise(3 * MIB);
+        let plain = noise(mebibytes * MIB);
         let good = object(&plain, compression);
         let (opened, cause) = (
             Arc::new(std::sync::atomic::AtomicU32::new(0)),

@@ -40,7 +40,7 @@ impl Geometry {
 
     /// One frame's payload. Larger puts are several frames.
     pub fn payload_bytes_max(&self) -> usize {
-        self.segment_bytes as usize / 4
+        limits::FRAME_BYTES_MAX.min(self.segment_bytes as usize / 4)
     }
 
     /// What one sync makes durable: half a segment, so that it fits beside the next life's snapshot

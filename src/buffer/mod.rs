@@ -75,6 +75,7 @@ mod salvage;
 mod scan;
 mod segment;
 mod shared;
+mod slab;
 mod snapshot;
 mod state;
 mod status;

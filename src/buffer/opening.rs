@@ -26,7 +26,7 @@ use super::stream::Stream;
 use super::writer::{WriteError, Writer};
 use super::{Handles, Health, Opened, Settings, StreamFacts, StreamSpec};
 use crate::model::ReaderKind;
-use crate::model::{Timestamp, limits};
+use crate::model::{Spare, Timestamp, limits};
 use crate::outside::disk::{Disk, DiskFile};
 use crate::outside::{Clock, Dice};
 use crate::telemetry::{Metrics, happened};
@@ -277,6 +277,7 @@ fn share(
         log_clock: LogClock::starting_at(state.clock),
         pool,
         queue: Arc::new(Queue::new(limits::QUEUE_BYTES_MAX)),
+        spare: Spare::new(limits::SPARE_READ_BYTES_MAX),
         tails: tails.collect(),
         inner: Mutex::new(Inner {
             state,

@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::ReadError;
 use super::answers::{Answers, FailedRecord};
 use super::frame::{ALIGNMENT, HEADER_BYTES, Header, Kind, Place};
@@ -15,8 +17,9 @@ use super::reader::ReaderId;
 use super::salvage;
 use super::scan::{Depth, Found, Stretch, Window, scan};
 use super::shared::{Inner, Shared};
+use super::slab::Slab;
 use super::state::Sealed;
-use crate::model::{ByteSize, Records, Seq, SeqRange, Timestamp, limits};
+use crate::model::{ByteSize, Records, Seq, SeqRange, Spare, Timestamp, limits};
 use crate::outside::disk::DiskFile;
 
 /// Extents that one read goes through.
@@ -72,7 +75,7 @@ impl Reader {
                 Err(error) => return Err(error),
             }
         }
-        Ok(gathered.into_chunk(wanted.start()))
+        Ok(gathered.into_chunk(wanted.start(), &self.shared.spare))
     }
 
     fn first_live(&self, range: SeqRange) -> Option<SeqRange> {
@@ -101,6 +104,11 @@ impl Reader {
         if extents.is_empty() {
             return Err(damaged(from, part_end.min(wanted.end())));
         }
+        // Longer than that is an extent only with a frame that is enough for itself.
+        if gathered.ends.is_empty() && extents[0].length as usize <= limits::READ_BYTES_MAX {
+            let bytes = extents.iter().map(|extent| extent.length as usize);
+            gathered.slab = Slab::Copied(self.shared.spare.take(bytes.sum()));
+        }
         for extent in extents {
             if wanted.end() <= gathered.next || limits::READ_BYTES_MAX <= gathered.slab.len() {
                 break;
@@ -121,7 +129,7 @@ impl Reader {
         wanted: SeqRange,
         gathered: &mut Gathered,
     ) -> Result<(), ReadError> {
-        let bytes = pinned.bytes(extent).map_err(disk)?;
+        let bytes = pinned.bytes(extent, &self.shared.spare).map_err(disk)?;
         let mut frames = Frames::new(pinned, extent, &bytes);
         while gathered.next < extent.span.end.seq.min(wanted.end()) {
             let lost = |end: Seq| damaged(gathered.next, end.min(wanted.end()));
@@ -145,7 +153,8 @@ impl Reader {
             let Some(failed) = failed else {
                 return Err(lost(header.end().seq));
             };
-            let taken = gathered.add(&header, header.slab(frame), &ends, wanted.end());
+            let slab = bytes.slice_ref(header.slab(frame));
+            let taken = gathered.add(&header, &slab, &ends, wanted.end());
             gathered.add_failed(taken, failed);
         }
         Ok(())
@@ -215,7 +224,7 @@ impl Reader {
             return end.ok_or_else(|| damaged(uncut.start.seq, lost_upto.min(uncut.end.seq)));
         };
         let mut best = uncut.start.max(extent.span.start);
-        let bytes = pinned.bytes(extent).map_err(disk)?;
+        let bytes = pinned.bytes(extent, &self.shared.spare).map_err(disk)?;
         let mut frames = Frames::new(&pinned, extent, &bytes);
         let mut lost_upto = extent.span.end.seq;
         while let Some((header, frame)) = frames.next() {
@@ -305,10 +314,11 @@ pub fn pin(inner: &Inner, segment: u64) -> Option<Pinned> {
 
 impl Pinned {
     /// As far as they can be read; frames that cannot be do not pass their checksums (B5).
-    fn bytes(&self, extent: Extent) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; extent.length as usize];
+    fn bytes(&self, extent: Extent, spare: &Spare) -> io::Result<Bytes> {
+        let mut bytes = spare.take(extent.length as usize);
+        bytes.resize(extent.length as usize, 0);
         salvage::read(self.file.as_ref(), &mut bytes, u64::from(extent.offset))?;
-        Ok(bytes)
+        Ok(spare.lend(bytes))
     }
 
     /// From the headers alone; what is damaged is missing.
@@ -370,7 +380,7 @@ impl<'a> Frames<'a> {
 
 struct Gathered {
     next: Seq,
-    slab: Vec<u8>,
+    slab: Slab,
     ends: Vec<u32>,
     arrivals: Vec<(u32, Timestamp)>,
     failed: Vec<(u32, FailedRecord)>,
@@ -387,7 +397,7 @@ impl Gathered {
     fn starting_at(next: Seq) -> Gathered {
         Gathered {
             next,
-            slab: Vec::new(),
+            slab: Slab::Copied(Vec::new()),
             ends: Vec::new(),
             arrivals: Vec::new(),
             failed: Vec::new(),
@@ -401,15 +411,15 @@ impl Gathered {
     }
 
     /// Adds the frame's records from `next` up to `end`.
-    fn add(&mut self, header: &Header, slab: &[u8], ends: &[u32], end: Seq) -> Taken {
+    fn add(&mut self, header: &Header, slab: &Bytes, ends: &[u32], end: Seq) -> Taken {
         let first = header.first.seq.get();
         let from = (self.next.get() - first) as usize;
         let to = (end.min(header.end().seq).get() - first) as usize;
         let start = if from == 0 { 0 } else { ends[from - 1] };
         let base = self.slab.len() as u32;
-        let bytes = &slab[start as usize..ends[to - 1] as usize];
         let at = self.ends.len() as u32;
-        self.slab.extend_from_slice(bytes);
+        let bytes = slab.slice(start as usize..ends[to - 1] as usize);
+        self.slab.add(bytes);
         let moved = ends[from..to].iter().map(|end| base + (end - start));
         self.ends.extend(moved);
         self.arrivals.push((at, header.arrival));
@@ -430,10 +440,10 @@ impl Gathered {
             .extend(within.map(|(index, record)| (at + index - from, record)));
     }
 
-    fn into_chunk(self, first: Seq) -> Option<Chunk> {
+    fn into_chunk(self, first: Seq, spare: &Spare) -> Option<Chunk> {
         Some(Chunk {
             first,
-            records: Records::from_parts(self.slab.into(), self.ends)?,
+            records: Records::from_parts(self.slab.into_bytes(spare), self.ends)?,
             arrivals: self.arrivals,
             failed: self.failed,
         })

@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::queue::Queue;
 use super::reader::LaneId;
 use super::state::{Sealed, State};
-use crate::model::{LogTime, Seq};
+use crate::model::{LogTime, Seq, Spare};
 use crate::outside::Clock;
 use crate::outside::disk::{Disk, DiskFile};
 use crate::telemetry::Metrics;
@@ -27,6 +27,8 @@ pub struct Shared {
     pub metrics: Metrics,
     pub pool: Pool,
     pub queue: Arc<Queue>,
+    /// For what deliveries read.
+    pub spare: Spare,
     /// The durable tails, for those who wait for them.
     pub tails: BTreeMap<LaneId, watch::Sender<Seq>>,
     pub inner: Mutex<Inner>,

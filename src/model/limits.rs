@@ -69,8 +69,11 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
 pub const PLAIN_PUT_RECORDS_MAX: usize = 250_000;
 /// Request bodies held in memory at once, over all connections; past it puts are told to slow down.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
-/// Buffers kept to be used again, beside those in use: a few, each for one full batch.
-pub const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Buffers kept to be used again, beside those in use: four for full bodies, four for the records of
+/// one (or many for answers), and some for reads of the log.
+pub const SPARE_BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+pub const SPARE_RECORD_BYTES_MAX: usize = 17 * 1024 * 1024;
+pub const SPARE_READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Connections open at once on one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// File descriptors that connections leave to the log, its segments and the deliveries: 64 segments
@@ -89,7 +92,10 @@ pub const REQUESTS_PER_SERVER_MAX: usize = 64;
 
 /// Bytes in one group commit: what a slow disk can be asked to sync at once (docs/performance.md).
 pub const COMMIT_GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// What a delivery reads from the log at once.
+/// The payload of one frame, which is read as a whole: a full PutRecordBatch (4 MiB, and 4 bytes for
+/// each record). Longer bodies of the plain endpoint are several frames.
+pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024 + 4 * FIREHOSE_RECORDS_PER_PUT_MAX;
+/// What a delivery reads from the log at once, but for a frame that is larger.
 pub const READ_BYTES_MAX: usize = 1024 * 1024;
 /// Batches of one stream that are being delivered at once.
 pub const DELIVERIES_PER_STREAM_MAX: usize = 4;
@@ -118,8 +124,8 @@ pub const SEGMENTS_RESERVED: usize = 3;
 /// part of a multipart upload holds (S3: at least 5 MiB but for the last one, at most 10,000 parts).
 pub const OBJECT_WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
-/// Objects whose bytes are in memory at once, over all streams: each holds at most some 24 MiB.
-pub const OBJECT_BUFFERS_MAX: usize = 6;
+/// What all objects on their way hold in memory at once, over all streams (docs/performance.md).
+pub const OBJECT_BYTES_IN_MEMORY_MAX: usize = 96 * 1024 * 1024;
 /// Up to here an object of known length is one streamed PUT; above, parts, so that a broken
 /// connection costs a part and not all of it.
 pub const OBJECT_SINGLE_PUT_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -7,7 +7,7 @@
 
 use std::io::Write;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::write::GzEncoder;
 use futures_util::StreamExt;
 
@@ -20,16 +20,18 @@ const LEVEL: u32 = 6;
 /// An object's bytes, a part at a time.
 pub struct Parts {
     chunks: Chunks,
+    /// Of the records in it.
+    plain_bytes: usize,
     packer: Packer,
     /// Packed, and not yet asked for.
-    ready: BytesMut,
+    piece: Bytes,
     room: Room,
 }
 
 enum Packer {
     /// As they are.
     Plain,
-    /// All of it at once; `None` when done.
+    /// All of it at once.
     Whole,
     Stream(Box<GzEncoder<Vec<u8>>>),
     Finished,
@@ -49,68 +51,83 @@ impl Parts {
         };
         Parts {
             chunks: body.open(),
+            plain_bytes: usize::try_from(body.bytes()).unwrap_or(usize::MAX),
             packer,
-            ready: BytesMut::new(),
+            piece: Bytes::new(),
             room,
         }
     }
 
     /// The next `bytes` of the object; fewer only at its end, and then nothing. Not cancel-safe.
     pub async fn next(&mut self, bytes: usize) -> Result<Bytes, BodyError> {
-        while self.ready.len() < bytes && !matches!(self.packer, Packer::Finished) {
-            self.pack_more().await?;
+        let mut part = Vec::new();
+        while part.len() < bytes {
+            if self.piece.is_empty() {
+                let Some(piece) = self.pack_more().await? else {
+                    break;
+                };
+                self.piece = piece;
+            }
+            if part.is_empty() && bytes <= self.piece.len() {
+                return Ok(self.piece.split_to(bytes));
+            }
+            if part.capacity() == 0 {
+                part = self.room.spare().take(bytes.min(self.plain_bytes));
+            }
+            let missing = bytes - part.len();
+            let taken = self.piece.split_to(missing.min(self.piece.len()));
+            part.extend_from_slice(&taken);
         }
-        let taken = bytes.min(self.ready.len());
-        Ok(self.ready.split_to(taken).freeze())
+        Ok(self.room.spare().lend(part))
     }
 
-    async fn pack_more(&mut self) -> Result<(), BodyError> {
+    /// Some more of the object; `None` at its end.
+    async fn pack_more(&mut self) -> Result<Option<Bytes>, BodyError> {
         match std::mem::replace(&mut self.packer, Packer::Finished) {
             Packer::Plain => {
-                if let Some(records) = self.chunks.next().await {
-                    self.ready.extend_from_slice(records?.slab());
-                    self.packer = Packer::Plain;
-                }
+                let Some(records) = self.chunks.next().await.transpose()? else {
+                    return Ok(None);
+                };
+                self.packer = Packer::Plain;
+                Ok(Some(records.slab().clone()))
             }
             Packer::Whole => {
-                let mut plain = Vec::new();
+                let mut plain = Vec::with_capacity(self.plain_bytes);
                 while let Some(records) = self.chunks.next().await {
                     plain.extend_from_slice(records?.slab());
                 }
                 let bytes = plain.len();
-                self.ready = self.room.work(bytes, move || gzip(&plain)).await;
+                Ok(Some(self.room.work(bytes, move || gzip(&plain)).await))
             }
             Packer::Stream(mut encoder) => {
                 let Some(records) = self.chunks.next().await.transpose()? else {
                     let last = encoder.finish().expect("writing to memory never fails");
-                    self.ready.extend_from_slice(&last);
-                    return Ok(());
+                    return Ok(Some(last.into()));
                 };
                 let bytes = records.slab().len();
                 let pack = move || {
                     let packed = encoder.write_all(records.slab());
                     packed.expect("writing to memory never fails");
-                    let ready = std::mem::take(encoder.get_mut());
-                    (encoder, ready)
+                    let packed = std::mem::take(encoder.get_mut());
+                    (encoder, packed)
                 };
-                let (encoder, ready) = self.room.work(bytes, pack).await;
-                self.ready.extend_from_slice(&ready);
+                let (encoder, packed) = self.room.work(bytes, pack).await;
                 self.packer = Packer::Stream(encoder);
+                Ok(Some(packed.into()))
             }
-            Packer::Finished => {}
+            Packer::Finished => Ok(None),
         }
-        Ok(())
     }
 }
 
 /// One member, in one go. Long work: `Room::work` is the place for it.
-pub fn gzip(plain: &[u8]) -> BytesMut {
+pub fn gzip(plain: &[u8]) -> Bytes {
     let level = libdeflater::CompressionLvl::new(LEVEL as i32).expect("6 is a level");
     let mut compressor = libdeflater::Compressor::new(level);
     let mut packed = vec![0; compressor.gzip_compress_bound(plain.len())];
     let bytes = compressor.gzip_compress(plain, &mut packed);
     packed.truncate(bytes.expect("the bound is room enough"));
-    BytesMut::from(Bytes::from(packed))
+    packed.into()
 }
 
 #[cfg(test)]
@@ -130,20 +147,22 @@ mod tests {
         builder.build().unwrap()
     }
 
-    /// So many bytes of something that packs well but not too well, a MiB at a time.
+    /// So many bytes of something that packs well but not too well, a MiB at a time. Panics when asked
+    /// again after its end.
     fn body(bytes: usize) -> (Vec<u8>, Body) {
         let mut dice = crate::outside::Dice::seeded(bytes as u64);
         let plain: Vec<u8> = (0..bytes).map(|_| b'a' + dice.below(16) as u8).collect();
         let shared = Arc::new(plain.clone());
         let open = move || {
             let pieces: Vec<_> = shared.chunks(1 << 20).map(|it| Ok(records(it))).collect();
-            futures_util::stream::iter(pieces).boxed()
+            let next = async |mut pieces: std::vec::IntoIter<_>| Some((pieces.next()?, pieces));
+            futures_util::stream::unfold(pieces.into_iter(), next).boxed()
         };
         (plain, Body::new(bytes as u64, open))
     }
 
     async fn parts(body: &Body, compression: Compression, bytes: usize) -> Vec<Bytes> {
-        let mut parts = Parts::open(body, compression, Room::new(1, 1));
+        let mut parts = Parts::open(body, compression, Room::new(1 << 20, 1));
         let mut all = Vec::new();
         loop {
             let part = parts.next(bytes).await.unwrap();
@@ -204,7 +223,7 @@ mod tests {
                     futures_util::stream::iter(pieces).boxed()
                 };
                 let body = Body::new(announced, open);
-                let mut parts = Parts::open(&body, compression, Room::new(1, 1));
+                let mut parts = Parts::open(&body, compression, Room::new(1 << 20, 1));
                 assert!(parts.next(1_000_000).await.is_err());
             }
         }

@@ -29,7 +29,7 @@ impl Budget {
     pub fn new(bytes: usize) -> Budget {
         Budget {
             bytes: Arc::new(Semaphore::new(bytes)),
-            spare: Spare::new(limits::SPARE_BYTES_MAX),
+            spare: Spare::new(limits::SPARE_BODY_BYTES_MAX),
         }
     }
 

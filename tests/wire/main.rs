@@ -45,7 +45,12 @@ async fn store(profile: &Profile, http: &Arc<Scripted>, clock: &Clock) -> S3 {
         bucket: "lake".to_owned(),
         profile: profile.clone(),
     };
-    S3::new(settings, &connection, Room::new(1, 1), Dice::seeded(1))
+    S3::new(
+        settings,
+        &connection,
+        Room::new(64 << 20, 1),
+        Dice::seeded(1),
+    )
 }
 
 fn object(plain: Vec<u8>, compression: Compression) -> Object {

@@ -65,7 +65,10 @@ impl Directory {
 
     async fn write(&self, object: &Object) -> Result<Stored, Refusal> {
         let place = Place::of(&object.key).ok_or_else(|| self.misnamed(&object.key))?;
-        let _room = self.room.buffer().await;
+        let _room = self
+            .room
+            .memory(object.body.bytes(), object.compression)
+            .await;
         match self.write_at(&place, object).await {
             Ok(stored) => Ok(stored),
             Err(refusal) => {

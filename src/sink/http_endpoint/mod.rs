@@ -144,7 +144,7 @@ impl HttpEndpoint {
             let plain = request::body(id, at, &records);
             match encoding {
                 Compression::Uncompressed => Bytes::from(plain),
-                Compression::Gzip => gzip(&plain).freeze(),
+                Compression::Gzip => gzip(&plain),
             }
         };
         self.room.work(request.records.slab().len(), work).await

@@ -94,7 +94,7 @@ impl DirectPut {
             streams,
             producers,
             budget: Budget::default(),
-            spare: Spare::new(limits::SPARE_BYTES_MAX),
+            spare: Spare::new(limits::SPARE_RECORD_BYTES_MAX),
             metrics: tools.metrics,
             clock: tools.clock,
             dice: Mutex::new(tools.dice),

@@ -13,7 +13,11 @@ fn directory(path: &Path) -> Directory {
     let settings = Settings {
         path: path.to_owned(),
     };
-    Directory::new(settings, Arc::new(RealDisk::new(path)), Room::new(2, 1))
+    Directory::new(
+        settings,
+        Arc::new(RealDisk::new(path)),
+        Room::new(64 << 20, 1),
+    )
 }
 
 fn object(key: &str, record: &str) -> Object {

@@ -2,6 +2,7 @@
 //!
 //! | object | goes as |
 //! |---|---|
+//! | uncompressed, up to 8 MiB | one PUT from memory |
 //! | uncompressed, up to 64 MiB | one PUT, streamed from the log, which is read twice: to sum, and to send |
 //! | packed, less than one part | one PUT from memory |
 //! | anything else | a multipart upload, one part in memory at a time, each retried on its own |
@@ -80,11 +81,12 @@ impl S3 {
     }
 
     async fn write(&self, object: &Object) -> Result<Stored, Refusal> {
+        let bytes = object.body.bytes();
+        let _room = self.room.memory(bytes, object.compression).await;
         let plain = object.compression == Compression::Uncompressed;
-        if plain && object.body.bytes() <= limits::OBJECT_SINGLE_PUT_BYTES_MAX {
+        if plain && bytes <= limits::OBJECT_SINGLE_PUT_BYTES_MAX {
             return self.put_streamed(object).await;
         }
-        let _room = self.room.buffer().await;
         let mut parts = Parts::open(&object.body, object.compression, self.room.clone());
         let first = parts.next(limits::OBJECT_PART_BYTES).await;
         let first = first.map_err(Refusal::unreadable)?;
@@ -95,15 +97,27 @@ impl S3 {
         self.put_in_parts(object, first, parts).await
     }
 
+    /// Sums must be known before the first byte is sent, so there are two rounds. What is small is
+    /// kept for the second, what is not is read again.
     async fn put_streamed(&self, object: &Object) -> Result<Stored, Refusal> {
+        let is_small = object.body.bytes() <= limits::OBJECT_WHOLE_BYTES_MAX as u64;
         let mut payload = Payload::new(self.signing);
+        let mut kept = Vec::new();
         let mut chunks = object.body.open();
         while let Some(records) = chunks.next().await {
-            payload.add(records.map_err(Refusal::unreadable)?.slab());
+            let records = records.map_err(Refusal::unreadable)?;
+            payload.add(records.slab());
+            if is_small {
+                kept.push(Ok(records.slab().clone()));
+            }
         }
         // The SDK wraps what breaks a stream beyond recognition, and the pipeline must know it again.
         let broken = std::sync::Arc::new(OnceLock::<BodyError>::new());
-        let body = payload::stream(&object.body, payload.bytes(), broken.clone());
+        let slabs = match is_small {
+            true => futures_util::stream::iter(kept).boxed(),
+            false => payload::slabs(&object.body, broken.clone()),
+        };
+        let body = payload::stream(slabs, payload.bytes());
         let sent = self.send(object, payload, body).await;
         match broken.get() {
             Some(cause) => Err(Refusal::unreadable(cause.clone())),

@@ -105,8 +105,10 @@ impl Intercept for Signed {
     }
 }
 
-/// The records from the log, on their way. What breaks it off is also put into `broken`.
-pub fn stream(body: &Body, bytes: u64, broken: Arc<OnceLock<BodyError>>) -> ByteStream {
+type Slabs = BoxStream<'static, Result<Bytes, BodyError>>;
+
+/// The records from the log. What breaks them off is also put into `broken`.
+pub fn slabs(body: &Body, broken: Arc<OnceLock<BodyError>>) -> Slabs {
     let slabs = body.open().map(move |records| match records {
         Ok(records) => Ok(records.slab().clone()),
         Err(cause) => {
@@ -114,6 +116,11 @@ pub fn stream(body: &Body, bytes: u64, broken: Arc<OnceLock<BodyError>>) -> Byte
             Err(cause)
         }
     });
+    slabs.boxed()
+}
+
+/// A body of so many bytes, on its way.
+pub fn stream(slabs: Slabs, bytes: u64) -> ByteStream {
     let body = Streamed {
         left: bytes,
         // HTTP asks once more after the end, for trailers.
@@ -125,7 +132,7 @@ pub fn stream(body: &Body, bytes: u64, broken: Arc<OnceLock<BodyError>>) -> Byte
 struct Streamed {
     left: u64,
     /// Never locked: the SDK asks for `Sync`, which a stream behind `&mut` does not need.
-    slabs: Mutex<BoxStream<'static, Result<Bytes, BodyError>>>,
+    slabs: Mutex<Slabs>,
 }
 
 impl http_body::Body for Streamed {
