@@ -1,5 +1,7 @@
 //! The id that a producer gets for a record: opaque to it, traceable for us.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -18,6 +20,9 @@ const BYTES: usize = 168;
 /// How many of them may be other than zero; and, a multiple of three, how many are encoded.
 const TELLING_BYTES: usize = 28;
 const ENCODED_BYTES: usize = 30;
+/// Where the sequence number stands: from a multiple of three to another.
+const SEQ_BYTES: Range<usize> = 18..ENCODED_BYTES;
+const SEQ_CHARACTERS: Range<usize> = SEQ_BYTES.start / 3 * 4..SEQ_BYTES.end / 3 * 4;
 
 /// How many characters an id has.
 pub const RECORD_ID_CHARACTERS: usize = 224;
@@ -35,13 +40,24 @@ const ZEROS: &str = {
 impl RecordId {
     /// Appends the id's text.
     pub fn write_to(&self, text: &mut String) {
+        STANDARD_NO_PAD.encode_string(self.bytes(), text);
+        text.push_str(ZEROS);
+    }
+
+    /// Turns the text of another record's id, of the same stream, into this one's. A put answers up
+    /// to 500 ids: what they have in common is not worth encoding each time.
+    pub fn write_over(&self, text: &mut [u8]) {
+        let seq = &self.bytes()[SEQ_BYTES];
+        let encoded = STANDARD_NO_PAD.encode_slice(seq, &mut text[SEQ_CHARACTERS]);
+        encoded.expect("12 bytes are 16 characters");
+    }
+
+    fn bytes(&self) -> [u8; ENCODED_BYTES] {
         let mut bytes = [0; ENCODED_BYTES];
         bytes[..16].copy_from_slice(&self.directory.0.to_be_bytes());
         bytes[16..20].copy_from_slice(&self.stream.to_be_bytes());
         bytes[20..28].copy_from_slice(&self.seq.get().to_be_bytes());
-        STANDARD_NO_PAD.encode_string(bytes, text);
-        // A put answers up to 500 ids: the zeros are not worth encoding each time.
-        text.push_str(ZEROS);
+        bytes
     }
 
     /// `None` where the text is not one of ours.
@@ -76,5 +92,23 @@ mod tests {
         assert_eq!(text.len(), RECORD_ID_CHARACTERS);
         assert_eq!(RecordId::parse(&text), Some(id));
         assert_eq!(RecordId::parse(&text[1..]), None);
+    }
+
+    #[test]
+    fn an_id_written_over_another_of_its_stream_is_the_same_as_a_new_one() {
+        let id = |seq| RecordId {
+            directory: DirectoryId(u128::MAX / 3),
+            stream: 0x1234_5678,
+            seq: Seq::new(seq),
+        };
+        let mut text = String::new();
+        id(0).write_to(&mut text);
+        let mut text = text.into_bytes();
+        for seq in [1, 63, 64, 255, 256, 1 << 40, u64::MAX - 1, 0] {
+            id(seq).write_over(&mut text);
+            let mut anew = String::new();
+            id(seq).write_to(&mut anew);
+            assert_eq!(String::from_utf8(text.clone()).unwrap(), anew);
+        }
     }
 }

@@ -96,24 +96,24 @@ pub(super) fn gathered(blobs: &[&parse::Blob<'_>], spare: &Spare) -> Records {
 
 /// From a template: fluent-bit, for one, looks for `"FailedPutCount":0` to the letter.
 fn batch_answer(stream: &Stream, range: SeqRange, spare: &Spare) -> Bytes {
-    const OPEN: &str = r#"{"Encrypted":false,"FailedPutCount":0,"RequestResponses":["#;
-    const RECORD: &str = r#"{"RecordId":""#;
-    const END: &str = r#""}"#;
-    let count = range.count() as usize;
-    let record = RECORD.len() + RECORD_ID_CHARACTERS + END.len() + 1;
-    let buffer = spare.take(OPEN.len() + count * record + 2);
-    let mut text = String::from_utf8(buffer).expect("nothing at all is text");
-    text.push_str(OPEN);
-    for offset in 0..range.count() {
-        if offset != 0 {
-            text.push(',');
-        }
-        text.push_str(RECORD);
-        stream
-            .record_id(range.start().plus(offset))
-            .write_to(&mut text);
-        text.push_str(END);
+    const OPEN: &[u8] = br#"{"Encrypted":false,"FailedPutCount":0,"RequestResponses":["#;
+    const BEFORE_ID: &str = r#",{"RecordId":""#;
+    const AFTER_ID: &str = r#""}"#;
+    const CLOSE: &[u8] = b"]}";
+    let mut entry = BEFORE_ID.to_owned();
+    stream.record_id(range.start()).write_to(&mut entry);
+    entry.push_str(AFTER_ID);
+    let mut entry = entry.into_bytes();
+
+    let length = OPEN.len() + range.count() as usize * entry.len() + CLOSE.len();
+    let mut answer = spare.take(length);
+    answer.extend_from_slice(OPEN);
+    answer.extend_from_slice(&entry[1..]);
+    for offset in 1..range.count() {
+        let id = stream.record_id(range.start().plus(offset));
+        id.write_over(&mut entry[BEFORE_ID.len()..]);
+        answer.extend_from_slice(&entry);
     }
-    text.push_str("]}");
-    spare.lend(text.into_bytes())
+    answer.extend_from_slice(CLOSE);
+    spare.lend(answer)
 }
