@@ -71,7 +71,7 @@ impl Daemon {
         let metrics = doors.metrics.clone();
         let (stopper, stop) = stop::channel();
         let (intake_stopper, intake_ended) = stop::channel();
-        let room = Room::default();
+        let room = Room::of_all(settings.streams.len());
         let mut parts = Streams {
             identity: settings.identity.clone(),
             room: room.clone(),

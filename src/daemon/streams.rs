@@ -61,6 +61,7 @@ impl Streams {
         stream: &config::Stream,
         handles: Handles,
     ) -> Result<(), OpenError> {
+        self.stores.next_stream();
         let destination = self.destination(stream).await?;
         let failed = self.failed_output(stream).await?;
         let backup = self.backup(stream).await?;

@@ -124,8 +124,10 @@ pub const SEGMENTS_RESERVED: usize = 3;
 /// part of a multipart upload holds (S3: at least 5 MiB but for the last one, at most 10,000 parts).
 pub const OBJECT_WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
-/// What all objects on their way hold in memory at once, over all streams (docs/performance.md).
-pub const OBJECT_BYTES_IN_MEMORY_MAX: usize = 96 * 1024 * 1024;
+/// What all objects on their way hold in memory at once, over all streams (docs/performance.md): eight
+/// streamed uploads. So many streams share it out: for each that is two, or one of the largest.
+pub const OBJECT_BYTES_IN_MEMORY_MAX: usize = 8 * (OBJECT_PART_BYTES + FRAME_BYTES_MAX);
+pub const OBJECT_SHARES_MAX: usize = 4;
 /// Up to here an object of known length is one streamed PUT; above, parts, so that a broken
 /// connection costs a part and not all of it.
 pub const OBJECT_SINGLE_PUT_BYTES_MAX: u64 = 64 * 1024 * 1024;

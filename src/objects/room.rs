@@ -7,8 +7,11 @@
 //! |---|---|
 //! | uncompressed, in memory or one streamed PUT | itself, or the piece on its way and the next one |
 //! | uncompressed, in parts | a part, the piece that ends it, and the next one |
-//! | gzip in one go | itself, its packed form, and the piece in hand |
+//! | gzip in one go | itself and its packed form |
 //! | gzip as a stream | as in parts |
+//!
+//! A server that takes connections and never reads keeps what its uploads took until they are given
+//! up. So each stream has a share, past which it waits for itself alone.
 
 use std::sync::Arc;
 
@@ -19,36 +22,67 @@ use crate::model::{Compression, Spare, limits};
 /// Less than this is worked on the spot: a hop to another thread costs as much.
 pub(super) const WORTH_A_THREAD_BYTES: usize = 64 * 1024;
 
-/// Cheap to clone; one for the whole daemon.
+/// One stream's share of the room. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Room {
-    /// In `UNIT_BYTES`.
+    /// All streams', in `UNIT_BYTES`.
     memory: Arc<Semaphore>,
-    units_max: u32,
+    share: Arc<Semaphore>,
+    share_units: u32,
     /// For parts.
     spare: Spare,
     cores: Arc<Semaphore>,
+}
+
+/// Room for one object on its way; given back when dropped.
+#[derive(Debug)]
+pub struct Taken {
+    _share: OwnedSemaphorePermit,
+    _memory: OwnedSemaphorePermit,
 }
 
 /// Finer would not fit the semaphore's numbers for gigabytes.
 const UNIT_BYTES: usize = 1024;
 
 impl Room {
+    /// For one stream that has it all.
     pub fn new(bytes: usize, cores: usize) -> Room {
-        let units_max = units(bytes).max(1);
+        let units = units(bytes).max(1);
         Room {
-            memory: Arc::new(Semaphore::new(units_max as usize)),
-            units_max,
+            memory: Arc::new(Semaphore::new(units as usize)),
+            share: Arc::new(Semaphore::new(units as usize)),
+            share_units: units,
             spare: Spare::new(2 * limits::OBJECT_PART_BYTES),
             cores: Arc::new(Semaphore::new(cores.max(1))),
         }
     }
 
-    /// Room for one object on its way; given back when dropped. Cancel-safe. One that is larger than
-    /// all the room waits until it is alone.
-    pub async fn memory(&self, bytes: u64, compression: Compression) -> OwnedSemaphorePermit {
-        let held = units(bytes_held_max(bytes, compression)).clamp(1, self.units_max);
-        taken(&self.memory, held).await
+    /// The daemon's, for so many streams.
+    pub fn of_all(streams: usize) -> Room {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut room = Room::new(limits::OBJECT_BYTES_IN_MEMORY_MAX, cores);
+        let shares = streams.clamp(1, limits::OBJECT_SHARES_MAX);
+        room.share_units /= u32::try_from(shares).expect("there are few shares");
+        room.another_share()
+    }
+
+    /// The same room for one more stream.
+    pub fn another_share(&self) -> Room {
+        Room {
+            share: Arc::new(Semaphore::new(self.share_units as usize)),
+            ..self.clone()
+        }
+    }
+
+    /// Waits for room for one object. Cancel-safe. One that is larger than the share waits until it
+    /// is its stream's only one.
+    pub async fn memory(&self, bytes: u64, compression: Compression) -> Taken {
+        let held = units(bytes_held_max(bytes, compression)).clamp(1, self.share_units);
+        // In this order: who waits for its own share holds up nobody else.
+        Taken {
+            _share: taken(&self.share, held).await,
+            _memory: taken(&self.memory, held).await,
+        }
     }
 
     pub fn spare(&self) -> &Spare {
@@ -77,13 +111,6 @@ impl Room {
     }
 }
 
-impl Default for Room {
-    fn default() -> Room {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Room::new(limits::OBJECT_BYTES_IN_MEMORY_MAX, cores)
-    }
-}
-
 async fn taken(semaphore: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit {
     let permit = Arc::clone(semaphore).acquire_many_owned(count).await;
     permit.expect("the semaphores are never closed")
@@ -100,9 +127,7 @@ fn bytes_held_max(bytes: u64, compression: Compression) -> usize {
     let part = whole.min(limits::OBJECT_PART_BYTES);
     match compression {
         Compression::Uncompressed if bytes <= limits::OBJECT_SINGLE_PUT_BYTES_MAX => piece + part,
-        Compression::Gzip if bytes <= limits::OBJECT_WHOLE_BYTES_MAX as u64 => {
-            whole + whole + piece
-        }
+        Compression::Gzip if bytes <= limits::OBJECT_WHOLE_BYTES_MAX as u64 => whole + whole,
         Compression::Uncompressed | Compression::Gzip => part + piece + piece,
     }
 }
@@ -120,7 +145,7 @@ mod tests {
     fn check(size: &str, expected: Expect) {
         let bytes = size.parse::<ByteSize>().unwrap().get();
         let side_by_side = |compression| {
-            let room = Room::default();
+            let room = Room::of_all(1);
             let mut held = Vec::new();
             while let Some(permit) = room.memory(bytes, compression).now_or_never() {
                 held.push(permit);
@@ -134,12 +159,60 @@ mod tests {
 
     #[test]
     fn objects_take_turns_by_what_they_hold() {
-        check("1KiB", expect!["49152 plain, 32768 gzip"]);
-        check("1MiB", expect!["48 plain, 32 gzip"]);
-        check("8MiB", expect!["7 plain, 4 gzip"]);
-        check("9MiB", expect!["7 plain, 5 gzip"]);
-        check("64MiB", expect!["7 plain, 5 gzip"]);
+        check("1KiB", expect!["49160 plain, 49160 gzip"]);
+        check("1MiB", expect!["48 plain, 48 gzip"]);
+        check("5MiB", expect!["10 plain, 9 gzip"]);
+        check("8MiB", expect!["8 plain, 6 gzip"]);
+        check("9MiB", expect!["8 plain, 5 gzip"]);
+        check("64MiB", expect!["8 plain, 5 gzip"]);
         check("128MiB", expect!["5 plain, 5 gzip"]);
+    }
+
+    /// Of so many streams some hang, with as many uploads as they have room for; how many of the next
+    /// one's find room.
+    #[track_caller]
+    fn check_hanging(streams: usize, hanging: usize, expected: usize) {
+        let all = Room::of_all(streams);
+        let large = limits::OBJECT_SINGLE_PUT_BYTES_MAX;
+        let uploads = |room: &Room| {
+            let mut held = Vec::new();
+            while let Some(taken) = room.memory(large, Compression::Uncompressed).now_or_never() {
+                held.push(taken);
+            }
+            held
+        };
+        let held: Vec<_> = (0..hanging)
+            .map(|_| uploads(&all.another_share()))
+            .collect();
+        assert!(held.iter().all(|held| !held.is_empty()));
+        assert_eq!(uploads(&all.another_share()).len(), expected);
+    }
+
+    // From review: one server that never read had all the room for as long as its uploads lasted.
+    #[test]
+    fn a_stream_whose_uploads_hang_leaves_room_for_others() {
+        check_hanging(1, 0, 8);
+        check_hanging(2, 1, 4);
+        check_hanging(4, 3, 2);
+        check_hanging(100, 3, 2);
+        check_hanging(100, 4, 0);
+    }
+
+    #[test]
+    fn who_waits_for_its_own_share_holds_up_nobody_else() {
+        let mine = Room::of_all(2);
+        let others = mine.another_share();
+        let upload = |room: &Room| {
+            let room = room.clone();
+            async move { room.memory(64 << 20, Compression::Uncompressed).await }.boxed()
+        };
+        let held: Vec<_> = (0..4).map(|_| upload(&mine).now_or_never()).collect();
+        assert!(held.iter().all(Option::is_some));
+        let mut waiting = upload(&mine);
+        assert!((&mut waiting).now_or_never().is_none());
+        assert!(upload(&others).now_or_never().is_some());
+        drop(held);
+        assert!(waiting.now_or_never().is_some());
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Stores {
         }
     }
 
+    /// What is opened from now on is another stream's, with a share of the room for itself.
+    pub fn next_stream(&mut self) {
+        self.doors.room = self.doors.room.another_share();
+    }
+
     pub async fn open(&mut self, place: &Place) -> Result<Arc<dyn Store>, OpenError> {
         match place {
             Place::Directory(settings) => {
