@@ -205,7 +205,7 @@ async fn a_stream_with_many_open_cuts_leaves_room_for_the_cuts_of_others() {
             let candidate = handles.outlet.candidate(one).await.unwrap().unwrap();
             if handles
                 .outlet
-                .cut(&candidate, vec![b'p'; plan_bytes])
+                .cut(&candidate, vec![b'p'; plan_bytes], Shape::Whole)
                 .await
                 .is_err()
             {
