@@ -15,9 +15,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::model::{Compression, Spare, limits};
+use crate::outside::memory::{Share, Taken};
 
 /// Less than this is worked on the spot: a hop to another thread costs as much.
 pub(super) const WORTH_A_THREAD_BYTES: usize = 64 * 1024;
@@ -25,51 +26,37 @@ pub(super) const WORTH_A_THREAD_BYTES: usize = 64 * 1024;
 /// One stream's share of the room. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Room {
-    /// All streams', in `UNIT_BYTES`.
-    memory: Arc<Semaphore>,
-    share: Arc<Semaphore>,
-    share_units: u32,
+    memory: Share,
     /// For parts.
     spare: Spare,
     cores: Arc<Semaphore>,
 }
 
-/// Room for one object on its way; given back when dropped.
-#[derive(Debug)]
-pub struct Taken {
-    _share: OwnedSemaphorePermit,
-    _memory: OwnedSemaphorePermit,
-}
-
-/// Finer would not fit the semaphore's numbers for gigabytes.
-const UNIT_BYTES: usize = 1024;
-
 impl Room {
     /// For one stream that has it all.
     pub fn new(bytes: usize, cores: usize) -> Room {
-        let units = units(bytes).max(1);
-        Room {
-            memory: Arc::new(Semaphore::new(units as usize)),
-            share: Arc::new(Semaphore::new(units as usize)),
-            share_units: units,
-            spare: Spare::new(2 * limits::OBJECT_PART_BYTES),
-            cores: Arc::new(Semaphore::new(cores.max(1))),
-        }
+        Room::shared(Share::of(bytes, 1), cores)
     }
 
     /// The daemon's, for so many streams.
     pub fn of_all(streams: usize) -> Room {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut room = Room::new(limits::OBJECT_BYTES_IN_MEMORY_MAX, cores);
         let shares = streams.clamp(1, limits::OBJECT_SHARES_MAX);
-        room.share_units /= u32::try_from(shares).expect("there are few shares");
-        room.another_share()
+        Room::shared(Share::of(limits::OBJECT_BYTES_IN_MEMORY_MAX, shares), cores)
+    }
+
+    fn shared(memory: Share, cores: usize) -> Room {
+        Room {
+            memory,
+            spare: Spare::new(2 * limits::OBJECT_PART_BYTES),
+            cores: Arc::new(Semaphore::new(cores.max(1))),
+        }
     }
 
     /// The same room for one more stream.
     pub fn another_share(&self) -> Room {
         Room {
-            share: Arc::new(Semaphore::new(self.share_units as usize)),
+            memory: self.memory.another(),
             ..self.clone()
         }
     }
@@ -77,12 +64,7 @@ impl Room {
     /// Waits for room for one object. Cancel-safe. One that is larger than the share waits until it
     /// is its stream's only one.
     pub async fn memory(&self, bytes: u64, compression: Compression) -> Taken {
-        let held = units(bytes_held_max(bytes, compression)).clamp(1, self.share_units);
-        // In this order: who waits for its own share holds up nobody else.
-        Taken {
-            _share: taken(&self.share, held).await,
-            _memory: taken(&self.memory, held).await,
-        }
+        self.memory.take(bytes_held_max(bytes, compression)).await
     }
 
     pub fn spare(&self) -> &Spare {
@@ -98,7 +80,8 @@ impl Room {
         if bytes < WORTH_A_THREAD_BYTES {
             return work();
         }
-        let turn = taken(&self.cores, 1).await;
+        let turn = Arc::clone(&self.cores).acquire_owned().await;
+        let turn = turn.expect("the semaphore is never closed");
         let worked = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -109,15 +92,6 @@ impl Room {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-}
-
-async fn taken(semaphore: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit {
-    let permit = Arc::clone(semaphore).acquire_many_owned(count).await;
-    permit.expect("the semaphores are never closed")
-}
-
-fn units(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
 }
 
 /// `bytes` are the records'.

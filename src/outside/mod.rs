@@ -1,5 +1,5 @@
 //! The doors to the outside. Whatever is not a value comes through here: time, chance, files,
-//! outbound HTTP, and the wish to stop.
+//! memory by the megabyte, outbound HTTP, and the wish to stop.
 //!
 //! A test puts a world of its own behind each door (`tests/sim/`).
 
@@ -9,6 +9,7 @@ mod dice;
 pub mod disk;
 mod followed;
 pub mod http_client;
+pub mod memory;
 pub mod stop;
 mod surroundings;
 

@@ -105,7 +105,12 @@ impl Network {
             // A query may be a secret, and errors end in logs.
             let bare = reqwest::Error::without_url;
             let mut answer = client.execute(request).await.map_err(bare)?;
-            let mut body = BytesMut::new();
+            // A body that grows would be there twice each time that it moves.
+            let told = answer
+                .content_length()
+                .and_then(|it| usize::try_from(it).ok());
+            let told = told.map_or(0, |told| told.min(limits.answer_bytes_max));
+            let mut body = BytesMut::with_capacity(told);
             while let Some(chunk) = answer.chunk().await.map_err(bare)? {
                 if limits.answer_bytes_max < body.len() + chunk.len() {
                     return Err(AnswerTooLong(limits.answer_bytes_max).into());
