@@ -140,15 +140,9 @@ impl Admission<'_> {
         let records = append.drafts.iter().map(|draft| u64::from(draft.count));
         let waiter = Answer::Append(records.sum(), append.answer);
         let frames = append.drafts.into_iter();
-        self.extend(
-            frames.map(|draft| Entry::records(draft, Answer::Nobody)),
-            waiter,
-        );
-    }
-
-    /// All frames of a request, the last of which is waited for.
-    fn extend(&mut self, frames: impl Iterator<Item = Entry>, waiter: Answer) {
-        self.admitted.entries.extend(frames);
+        let entries = frames.map(|draft| Entry::records(draft, Answer::Nobody));
+        self.admitted.entries.extend(entries);
+        // The last frame of a put is waited for.
         if let Some(last) = self.admitted.entries.last_mut() {
             last.answer = waiter;
         }
@@ -159,39 +153,31 @@ impl Admission<'_> {
             stream: request.stream,
             kind: ReaderKind::Arrivals,
         };
-        let length = request.length();
-        if let Err(error) = self.may_answer(reader, &request, length) {
+        let length = request.draft.length();
+        if let Err(error) = self.may_answer(reader, request.of, length) {
             drop(request.answer.send(Err(error)));
             return;
         }
         self.took.insert(reader);
         self.used_last_resort |= self.room_for_answers < length;
         self.room_for_answers = self.room_for_answers.saturating_sub(length);
-        let freed = request.frames.iter().map(|(of, _)| room_for_answer(*of));
-        let beyond = length.saturating_sub(freed.sum::<usize>());
+        let beyond = length.saturating_sub(room_for_answer(request.of));
         self.room_for_arrivals = self.room_for_arrivals.saturating_sub(beyond);
-        let frames = request.frames.into_iter();
-        let entries = frames.map(|(of, draft)| Entry::answers(of, draft, Answer::Nobody));
-        self.extend(entries, Answer::Done(request.answer));
+        let waiter = Answer::Done(request.answer);
+        let entry = Entry::answers(request.of, request.draft, waiter);
+        self.admitted.entries.push(entry);
     }
 
     /// Answers follow those before them: they begin with the first arrival that has none.
-    fn may_answer(
-        &self,
-        reader: ReaderId,
-        request: &AnswerArrivals,
-        length: usize,
-    ) -> Result<(), LogError> {
+    fn may_answer(&self, reader: ReaderId, of: Span, length: usize) -> Result<(), LogError> {
         if self.took.contains(&reader) {
             return Err(LogError::Failed);
         }
         let inner = self.shared.inner();
         let stream = inner.state.streams.get(&reader.stream);
-        let (stream, of) = stream.zip(request.of()).ok_or(LogError::Stale)?;
-        let uncut = stream.uncut(reader.kind);
-        let covers = |of: &Span| uncut.iter().any(|span| span.contains(*of));
-        let is_next = uncut.first().is_some_and(|next| next.start == of.start);
-        if !is_next || !request.frames.iter().all(|(of, _)| covers(of)) {
+        let stream = stream.ok_or(LogError::Stale)?;
+        let next = stream.uncut(reader.kind).first().copied();
+        if !next.is_some_and(|next| next.start == of.start && next.contains(of)) {
             return Err(LogError::Stale);
         }
         let nothing_waits = stream.live(ReaderKind::Answers).is_empty();

@@ -5,10 +5,16 @@
 //! in the lane, for only delivered bytes count for the size of a batch: the record as it arrived
 //! travels in the frame's block.
 //!
+//! Who answered and when each record arrived stand in the frame as well, for tomorrow's configuration
+//! knows another function, and records of one frame may have arrived a quarter of an hour apart.
+//!
 //! ```text
-//! block:  1, length | what was answered: span | failed: count | index, code, message, attempts,
-//!                   |                         |               | ended, arrival, the record
+//! block:  1, length | what was answered: span | function
+//!                   | arrivals: count | from which entry on, when
+//!                   | failed: count   | index, code, message, attempts, ended, the record
 //! ```
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -26,18 +32,30 @@ const ANSWERED: u64 = 1;
 pub struct Answers {
     /// The records that are answered: a dense stretch of what arrived.
     pub of: Span,
-    /// When the first of them arrived.
+    /// When the first entry's record arrived; without any, the first record of all.
     pub first_arrival: Timestamp,
     pub slab: Bytes,
     /// Where each entry ends in the slab.
     pub ends: Vec<u32>,
-    /// By index into `ends`, ascending.
+    pub told: Told,
+}
+
+/// What a frame of answers says of its entries, beside their bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Who answered.
+    pub function: Arc<str>,
+    /// From this entry on, the records arrived at that time: ascending, from the first entry on.
+    pub arrivals: Vec<(u32, Timestamp)>,
+    /// By index of the entry, ascending.
     pub failed: Vec<(u32, FailedRecord)>,
 }
 
 /// A record that the transformer could not process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedRecord {
+    /// Who could not: an ARN, or a URL without secrets.
+    pub function: Arc<str>,
     pub failure: Failure,
     /// When it came to us.
     pub arrival: Timestamp,
@@ -66,13 +84,7 @@ impl Answers {
     pub fn encode_blocks(&self) -> Vec<u8> {
         let mut body = Writer::default();
         write_span(&mut body, self.of);
-        body.number(self.failed.len() as u64);
-        for (index, record) in &self.failed {
-            body.number(u64::from(*index));
-            failure_to(&mut body, &record.failure);
-            body.number(record.arrival.as_millis());
-            body.bytes(&record.data);
-        }
+        self.told.write_to(&mut body);
         let mut blocks = Writer::default();
         blocks.number(ANSWERED);
         blocks.bytes(&body.into_bytes());
@@ -84,15 +96,61 @@ impl Answers {
         read_span(&mut Reader::new(answered(blocks)?))
     }
 
-    /// Which entries of the frame with these blocks failed.
-    pub fn decode_failed(blocks: &[u8]) -> Option<Vec<(u32, FailedRecord)>> {
+    /// What the frame with these blocks says of its entries.
+    pub fn decode_told(blocks: &[u8]) -> Option<Told> {
         let mut reader = Reader::new(answered(blocks)?);
         read_span(&mut reader)?;
-        let count = reader.number()?;
-        let failed = (0..count)
-            .map(|_| read_failed(&mut reader))
-            .collect::<Option<Vec<_>>>()?;
-        reader.end().map(|()| failed)
+        let told = Told::read_from(&mut reader)?;
+        reader.end().map(|()| told)
+    }
+}
+
+impl Told {
+    fn write_to(&self, body: &mut Writer) {
+        body.bytes(self.function.as_bytes());
+        body.number(self.arrivals.len() as u64);
+        for (from, at) in &self.arrivals {
+            body.number(u64::from(*from));
+            body.number(at.as_millis());
+        }
+        body.number(self.failed.len() as u64);
+        for (index, record) in &self.failed {
+            body.number(u64::from(*index));
+            failure_to(body, &record.failure);
+            body.bytes(&record.data);
+        }
+    }
+
+    fn read_from(reader: &mut Reader<'_>) -> Option<Told> {
+        let function = std::str::from_utf8(reader.bytes()?).ok()?;
+        let mut told = Told {
+            function: function.into(),
+            arrivals: Vec::new(),
+            failed: Vec::new(),
+        };
+        for _ in 0..reader.number()? {
+            let from = reader.number_u32()?;
+            let at = Timestamp::from_millis(reader.number()?);
+            told.arrivals.push((from, at));
+        }
+        for _ in 0..reader.number()? {
+            let index = reader.number_u32()?;
+            let record = FailedRecord {
+                function: told.function.clone(),
+                failure: failure_from(reader)?,
+                arrival: told.arrival(index)?,
+                data: Bytes::copy_from_slice(reader.bytes()?),
+            };
+            told.failed.push((index, record));
+        }
+        Some(told)
+    }
+
+    /// When this entry's record arrived; `None` where nobody says.
+    pub fn arrival(&self, entry: u32) -> Option<Timestamp> {
+        let runs = self.arrivals.partition_point(|(from, _)| *from <= entry);
+        let (_, at) = self.arrivals.get(runs.checked_sub(1)?)?;
+        Some(*at)
     }
 }
 
@@ -104,28 +162,19 @@ fn answered(blocks: &[u8]) -> Option<&[u8]> {
     reader.bytes()
 }
 
-fn read_failed(reader: &mut Reader<'_>) -> Option<(u32, FailedRecord)> {
-    let index = reader.number_u32()?;
-    let record = FailedRecord {
-        failure: failure_from(reader)?,
-        arrival: Timestamp::from_millis(reader.number()?),
-        data: Bytes::copy_from_slice(reader.bytes()?),
-    };
-    Some((index, record))
-}
-
-/// Answers to the records from `of.start` on, none of which is behind `of.end`: frames of at most
-/// about so many bytes each, or of one record's answer.
+/// The function's answers to the records from `of.start` on, none of which is behind `of.end`: frames
+/// of at most about so many bytes each, or of one record's answer.
 pub fn split(
     of: Span,
+    function: &Arc<str>,
     answered: impl IntoIterator<Item = Answered>,
     bytes_max: usize,
 ) -> Vec<Answers> {
     let mut frames = Vec::new();
-    let mut frame = Building::starting_at(of.start);
+    let mut frame = Building::new(of.start, function);
     for record in answered {
         if bytes_max < frame.bytes + record.cost() {
-            let next = Building::starting_at(frame.end);
+            let next = Building::new(frame.end, function);
             frames.extend(std::mem::replace(&mut frame, next).build());
         }
         frame.add(record);
@@ -157,19 +206,23 @@ struct Building {
     first_arrival: Option<Timestamp>,
     slab: Vec<u8>,
     ends: Vec<u32>,
-    failed: Vec<(u32, FailedRecord)>,
+    told: Told,
     bytes: usize,
 }
 
 impl Building {
-    fn starting_at(start: Position) -> Building {
+    fn new(start: Position, function: &Arc<str>) -> Building {
         Building {
             start,
             end: start,
             first_arrival: None,
             slab: Vec::new(),
             ends: Vec::new(),
-            failed: Vec::new(),
+            told: Told {
+                function: function.clone(),
+                arrivals: Vec::new(),
+                failed: Vec::new(),
+            },
             bytes: 0,
         }
     }
@@ -178,19 +231,23 @@ impl Building {
         self.bytes += record.cost();
         self.end = self.end.plus(1, u64::from(record.bytes));
         self.first_arrival.get_or_insert(record.arrival);
+        let index = self.ends.len() as u32;
         match record.outcome {
             Outcome::Dropped => return,
             Outcome::Ok(data) => self.slab.extend_from_slice(&data),
             Outcome::Failed(failure, data) => {
-                let index = self.ends.len() as u32;
-                let arrival = record.arrival;
                 let failed = FailedRecord {
+                    function: self.told.function.clone(),
                     failure,
-                    arrival,
+                    arrival: record.arrival,
                     data,
                 };
-                self.failed.push((index, failed));
+                self.told.failed.push((index, failed));
             }
+        }
+        let last = self.told.arrivals.last();
+        if last.is_none_or(|(_, at)| *at != record.arrival) {
+            self.told.arrivals.push((index, record.arrival));
         }
         let end = u32::try_from(self.slab.len()).expect("L1: an answer is far smaller than 4 GiB");
         self.ends.push(end);
@@ -200,10 +257,10 @@ impl Building {
     fn build(self) -> Option<Answers> {
         Some(Answers {
             of: Span::between(self.start, self.end)?,
-            first_arrival: self.first_arrival?,
+            first_arrival: self.told.arrival(0).or(self.first_arrival)?,
             slab: self.slab.into(),
             ends: self.ends,
-            failed: self.failed,
+            told: self.told,
         })
     }
 }
@@ -238,15 +295,12 @@ mod tests {
     fn check(letters: &str, bytes_max: usize, expected: Expect) {
         let start = Position::ZERO.plus(100, 1000);
         let of = Span::between(start, start.plus(1000, 10_000)).unwrap();
-        let frames = split(of, answered(letters), bytes_max);
+        let frames = split(of, &"f".into(), answered(letters), bytes_max);
         let lines = frames.iter().map(|frame| {
             let blocks = frame.encode_blocks();
             assert_eq!(Answers::decode_of(&blocks), Some(frame.of));
-            assert_eq!(
-                Answers::decode_failed(&blocks).as_ref(),
-                Some(&frame.failed)
-            );
-            let failed: Vec<u32> = frame.failed.iter().map(|(index, _)| *index).collect();
+            assert_eq!(Answers::decode_told(&blocks).as_ref(), Some(&frame.told));
+            let failed: Vec<u32> = frame.told.failed.iter().map(|(index, _)| *index).collect();
             format!(
                 "{} ({} bytes) at {}: ends {:?}, failed {failed:?}",
                 frame.of.range(),
@@ -272,6 +326,25 @@ mod tests {
         );
     }
 
+    // From review: they all got the time of the first record of the invocation.
+    #[test]
+    fn each_answer_keeps_when_its_record_arrived_and_who_answered() {
+        let start = Position::ZERO;
+        let of = Span::between(start, start.plus(5, 50)).unwrap();
+        let frames = split(of, &"arn:f".into(), answered("doofd"), 1_000);
+        let told = Answers::decode_told(&frames[0].encode_blocks()).unwrap();
+        let arrivals: Vec<u64> = (0..3)
+            .map(|entry| told.arrival(entry).unwrap().as_millis())
+            .collect();
+        assert_eq!(arrivals, [1, 2, 3]);
+        assert_eq!(frames[0].first_arrival.as_millis(), 1);
+        let (index, failed) = &told.failed[0];
+        assert_eq!((*index, failed.arrival.as_millis()), (2, 3));
+        assert_eq!(&*failed.function, "arn:f");
+        let dropped = split(of, &"arn:f".into(), answered("dd"), 1_000);
+        assert_eq!(dropped[0].first_arrival.as_millis(), 0);
+    }
+
     #[test]
     fn many_answers_are_several_frames() {
         check(
@@ -295,7 +368,7 @@ mod tests {
         // Damage before them left a guess: 35 bytes, where the three records have 30.
         let start = Position::ZERO.plus(100, 1000);
         let of = Span::between(start, start.plus(3, 35)).unwrap();
-        let ends = |letters| split(of, answered(letters), 1_000)[0].of.end;
+        let ends = |letters| split(of, &"f".into(), answered(letters), 1_000)[0].of.end;
         assert_eq!(ends("ooo"), start.plus(3, 35));
         assert_eq!(ends("oo"), start.plus(2, 20));
     }
@@ -304,7 +377,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_blocks_panic(bytes: Vec<u8>) {
             let _ = Answers::decode_of(&bytes);
-            let _ = Answers::decode_failed(&bytes);
+            let _ = Answers::decode_told(&bytes);
         }
     }
 }

@@ -116,7 +116,7 @@ fn commit(writer: &mut Writer) {
 fn make_room(shared: &Shared, requests: &[Request]) {
     let appends = requests.iter().map(|request| match request {
         Request::Append(append) => append.length(),
-        Request::Answer(answer) => answer.length(),
+        Request::Answer(answer) => answer.draft.length(),
         Request::Cut(_) | Request::Verdict(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
     });
     let wanted = appends.sum::<usize>() + room_for_others(shared);

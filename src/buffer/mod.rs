@@ -36,8 +36,9 @@
 //! two types of blocks before the slab (per-record metadata, the producer's invocation id).
 //!
 //! A stream has two **lanes** (`reader`): what arrived and, behind a transformer, its **answers**
-//! (`answers`). An answers frame holds the new bytes, the records that failed with their reasons, and
-//! which arrivals it answers: those are then at rest as arrivals, and wait as answers. A lane's
+//! (`answers`). An answers frame holds the new bytes, who answered, when each record arrived, the records
+//! that failed with their reasons, and which arrivals it answers: those are then at rest as arrivals, and
+//! wait as answers. A lane's
 //! **readers** bring it to rest, each with a ledger of its own: the delivery, and beside it the source
 //! record backup.
 //!

@@ -244,32 +244,39 @@ impl Outlet {
         answered.await.unwrap_or(Err(LogError::Closed))
     }
 
-    /// A transformer's answers to all of `of`, one for each record and in order: the arrivals are at
-    /// rest, and their answers wait in a lane of their own. `Stale` while an arrival before them has no
-    /// answer. After `Failed` or `Full` the very same are given again, for only a part of them may have
-    /// entered the log; what has an answer keeps it (D1).
-    pub async fn answer(&self, of: SeqRange, answered: Vec<Answered>) -> Result<(), LogError> {
+    /// What `function` answered to all of `of`, one answer for each record and in order: the arrivals
+    /// are at rest, and their answers wait in a lane of their own. `Stale` while an arrival before them
+    /// has no answer. Long answers enter the log piece by piece, and each piece counts. So after
+    /// `Failed` or `Full` the very same are given again: what has an answer keeps it (D1).
+    pub async fn answer(
+        &self,
+        of: SeqRange,
+        function: &Arc<str>,
+        answered: Vec<Answered>,
+    ) -> Result<(), LogError> {
         let given = answered.len() as u64;
         assert_eq!(of.count(), given, "D1: each record has exactly one answer");
-        let answers = self.unanswered(of, answered)?;
-        if answers.is_empty() {
-            return Ok(());
+        for piece in self.unanswered(of, function, answered)? {
+            let (answer, done) = oneshot::channel();
+            let request = AnswerArrivals {
+                stream: self.reader.id.stream,
+                of: piece.of,
+                draft: Draft::answers(self.reader.id.stream, &piece),
+                answer,
+            };
+            self.ask(Request::Answer(request))?;
+            done.await.unwrap_or(Err(LogError::Closed))?;
         }
-        let stream = self.reader.id.stream;
-        let frames = answers.iter();
-        let frames = frames.map(|answers| (answers.of, Draft::answers(stream, answers)));
-        let (answer, done) = oneshot::channel();
-        let request = AnswerArrivals {
-            stream,
-            frames: frames.collect(),
-            answer,
-        };
-        self.ask(Request::Answer(request))?;
-        done.await.unwrap_or(Err(LogError::Closed))
+        Ok(())
     }
 
     /// The answers to what of `of` has none yet and is not quarantined, as frames.
-    fn unanswered(&self, of: SeqRange, answered: Vec<Answered>) -> Result<Vec<Answers>, LogError> {
+    fn unanswered(
+        &self,
+        of: SeqRange,
+        function: &Arc<str>,
+        answered: Vec<Answered>,
+    ) -> Result<Vec<Answers>, LogError> {
         let uncut = self.reader.uncut(Position::ZERO);
         if uncut
             .first()
@@ -287,11 +294,8 @@ impl Outlet {
             };
             let skipped = range.start().get() - at.get();
             let given = answered.by_ref().skip(skipped as usize);
-            frames.extend(answers::split(
-                span,
-                given.take(range.count() as usize),
-                bytes_max,
-            ));
+            let given = given.take(range.count() as usize);
+            frames.extend(answers::split(span, function, given, bytes_max));
             at = range.end();
         }
         Ok(frames)

@@ -32,8 +32,8 @@ pub struct Append {
 /// A transformer's answers to the next arrivals that have none.
 pub struct AnswerArrivals {
     pub stream: u32,
-    /// Usually one frame: what it answers, and itself.
-    pub frames: Vec<(Span, Draft)>,
+    pub of: Span,
+    pub draft: Draft,
     pub answer: oneshot::Sender<Result<(), LogError>>,
 }
 
@@ -73,19 +73,6 @@ impl Append {
     }
 }
 
-impl AnswerArrivals {
-    /// On the disk, without padding.
-    pub fn length(&self) -> usize {
-        self.frames.iter().map(|(_, draft)| draft.length()).sum()
-    }
-
-    /// What it answers; `None` where it answers nothing.
-    pub fn of(&self) -> Option<Span> {
-        let ((first, _), (last, _)) = (self.frames.first()?, self.frames.last()?);
-        Span::between(first.start, last.end)
-    }
-}
-
 impl Request {
     pub fn stream(&self) -> u32 {
         match self {
@@ -102,7 +89,7 @@ impl Request {
     fn bytes(&self) -> usize {
         match self {
             Request::Append(append) => append.length(),
-            Request::Answer(answer) => answer.length(),
+            Request::Answer(answer) => answer.draft.length(),
             Request::Cut(cut) => 256 + cut.plan.len(),
             Request::Verdict(verdict) => 256 + verdict.verdict.bytes(),
             Request::Settle(_) | Request::Quarantine(_) => 256,

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ReadError;
-use super::answers::{Answers, FailedRecord};
+use super::answers::{Answers, FailedRecord, Told};
 use super::frame::{ALIGNMENT, HEADER_BYTES, Header, Kind, Place};
 use super::index::{Extent, SegmentIndex};
 use super::ledger::{Position, Span};
-use super::reader::ReaderId;
+use super::reader::{Lane, ReaderId};
 use super::salvage;
 use super::scan::{Depth, Found, Stretch, Window, scan};
 use super::shared::{Inner, Shared};
@@ -146,16 +146,17 @@ impl Reader {
             let Some(ends) = ends else {
                 return Err(lost(header.end().seq));
             };
-            let failed = match header.kind {
-                Kind::Answers => Answers::decode_failed(header.blocks(frame)),
-                _ => Some(Vec::new()),
-            };
-            let Some(failed) = failed else {
-                return Err(lost(header.end().seq));
-            };
             let slab = bytes.slice_ref(header.slab(frame));
-            let taken = gathered.add(&header, &slab, &ends, wanted.end());
-            gathered.add_failed(taken, failed);
+            if header.kind == Kind::Answers {
+                let Some(told) = Answers::decode_told(header.blocks(frame)) else {
+                    return Err(lost(header.end().seq));
+                };
+                let taken = gathered.add(&header, &slab, &ends, wanted.end());
+                gathered.add_told(&taken, told);
+            } else {
+                let taken = gathered.add(&header, &slab, &ends, wanted.end());
+                gathered.arrivals.push((taken.at, header.arrival));
+            }
         }
         Ok(())
     }
@@ -181,11 +182,14 @@ impl Reader {
         };
         let start = uncut.start;
         let (segment, part_end) = self.part_at(start.seq, uncut.end.seq)?;
-        let (first, _) = self.with_index(segment, |index| {
+        let (first, pinned) = self.with_index(segment, |index| {
             index.behind(self.id.lane(), start.seq).first().copied()
         })?;
         let first = match first {
-            Some(first) if first.span.start.seq <= start.seq => first,
+            Some(first) if first.span.start.seq <= start.seq => Extent {
+                arrival: self.arrival_at(&pinned, first, start.seq),
+                ..first
+            },
             Some(later) => return Err(damaged(start.seq, later.span.start.seq.min(uncut.end.seq))),
             None => return Err(damaged(start.seq, part_end.min(uncut.end.seq))),
         };
@@ -196,6 +200,30 @@ impl Reader {
         };
         let span = Span::between(start, end).expect("a batch holds at least its first record");
         Ok(Some((span, first)))
+    }
+
+    /// What arrived was logged at once, and so together; but what was answered together may have arrived
+    /// a quarter of an hour apart.
+    fn arrival_at(&self, pinned: &Pinned, extent: Extent, seq: Seq) -> Timestamp {
+        let is_first = seq <= extent.span.start.seq;
+        if self.id.lane().lane == Lane::Arrivals || is_first {
+            return extent.arrival;
+        }
+        let bytes = pinned.bytes(extent, &self.shared.spare).unwrap_or_default();
+        let mut frames = Frames::new(pinned, extent, &bytes);
+        let told = loop {
+            match frames.next() {
+                Some((header, _)) if header.end().seq <= seq => {}
+                Some((header, frame)) if header.matches_payload(frame) => {
+                    let entry = seq.get().saturating_sub(header.first.seq.get());
+                    let told = Answers::decode_told(header.blocks(frame));
+                    break told.and_then(|told| told.arrival(u32::try_from(entry).ok()?));
+                }
+                // Whoever reads it will meet the damage.
+                Some(_) | None => break None,
+            }
+        };
+        told.unwrap_or(extent.arrival)
     }
 
     /// The last place in `uncut` between two records that is not above `target`; but never before
@@ -422,7 +450,6 @@ impl Gathered {
         self.slab.add(bytes);
         let moved = ends[from..to].iter().map(|end| base + (end - start));
         self.ends.extend(moved);
-        self.arrivals.push((at, header.arrival));
         self.next = end.min(header.end().seq);
         Taken {
             from: from as u32,
@@ -431,11 +458,16 @@ impl Gathered {
         }
     }
 
-    fn add_failed(&mut self, taken: Taken, failed: Vec<(u32, FailedRecord)>) {
-        let Taken { from, to, at } = taken;
-        let within = failed
-            .into_iter()
-            .filter(|(index, _)| (from..to).contains(index));
+    fn add_told(&mut self, taken: &Taken, told: Told) {
+        let Taken { from, to, at } = *taken;
+        let first = told.arrival(from).map(|arrival| (from, arrival));
+        let later = told.arrivals.iter().copied();
+        let later = later.filter(|(index, _)| from < *index && *index < to);
+        let runs = first.into_iter().chain(later);
+        self.arrivals
+            .extend(runs.map(|(index, arrival)| (at + index - from, arrival)));
+        let within = told.failed.into_iter();
+        let within = within.filter(|(index, _)| (from..to).contains(index));
         self.failed
             .extend(within.map(|(index, record)| (at + index - from, record)));
     }

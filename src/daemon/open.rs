@@ -7,11 +7,12 @@ use super::streams::{Streams, Task};
 use crate::admin::{Admin, Watched};
 use crate::buffer::{self, Committer, StreamSpec};
 use crate::config::{self, Settings};
-use crate::model::{ReaderKind, StreamName};
+use crate::model::{ReaderKind, StreamName, limits};
 use crate::objects::Room;
 use crate::objects::store::{self, Stores};
 use crate::outside::disk;
 use crate::outside::http_client;
+use crate::outside::memory::Share;
 use crate::outside::stop::{self, Stop, Stopper};
 use crate::outside::{Clock, Dice};
 use crate::server::{Producers, Pulse};
@@ -75,6 +76,7 @@ impl Daemon {
         let mut parts = Streams {
             identity: settings.identity.clone(),
             room: room.clone(),
+            memory: memory_of_invocations(&settings.streams),
             directory: opened.directory,
             shutdown: settings.shutdown,
             stop: stop.clone(),
@@ -132,6 +134,13 @@ impl Daemon {
             metrics,
         })
     }
+}
+
+/// Streams that transform share it.
+fn memory_of_invocations(streams: &[config::Stream]) -> Share {
+    let transform = streams.iter().filter(|stream| stream.transform.is_some());
+    let shares = transform.count().clamp(1, limits::INVOCATION_SHARES_MAX);
+    Share::of(limits::INVOCATION_BYTES_IN_MEMORY_MAX, shares)
 }
 
 fn open_log(settings: &Settings, doors: &mut Doors) -> Result<buffer::Opened, OpenError> {

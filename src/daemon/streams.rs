@@ -10,6 +10,7 @@ use crate::model::{DirectoryId, ReaderKind, StreamName};
 use crate::objects::Room;
 use crate::objects::store::{self, Stores};
 use crate::outside::http_client::{self, HttpClient};
+use crate::outside::memory::Share;
 use crate::outside::stop::{self, Stop};
 use crate::outside::{Clock, Dice};
 use crate::pipeline::progress::Progress;
@@ -39,6 +40,7 @@ pub struct Streams {
     pub clock: Clock,
     pub dice: Dice,
     pub room: Room,
+    pub memory: Share,
     pub stores: Stores,
     pub tasks: Vec<(StreamName, Task)>,
     pub progress: BTreeMap<StreamName, Vec<Progress>>,
@@ -184,12 +186,9 @@ impl Streams {
 
     async fn failed_output(&mut self, stream: &config::Stream) -> Result<FailedOutput, OpenError> {
         let store = self.stores.open(&stream.failed.place).await;
-        let function = stream.transform.as_ref();
-        let function = function.map(|transform| transform.settings.function.to_string());
         Ok(FailedOutput {
             store: store.map_err(failed_to_open(stream))?,
             keys: stream.failed.keys.clone(),
-            function: function.unwrap_or_default(),
         })
     }
 
@@ -234,6 +233,7 @@ impl Streams {
             outlet: Arc::clone(outlet),
             transformer: Arc::new(transformer),
             progress: self.new_progress(&stream.name),
+            memory: self.memory.another(),
             mode: self.shutdown.mode,
             stop: self.stop.clone(),
             intake_ended: self.intake_ended.clone(),

@@ -139,6 +139,10 @@ pub const QUEUE_BYTES_MAX: usize = 4 * COMMIT_GROUP_BYTES_MAX;
 
 /// The document of an invocation, and the function's answer (Lambda: 6 MB for each).
 pub const LAMBDA_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// What all invocations hold in memory at once, over all streams (docs/performance.md): five of the
+/// default size side by side need 70 MB. So many streams share it out: one of the largest fits a share.
+pub const INVOCATION_BYTES_IN_MEMORY_MAX: usize = 128 * 1024 * 1024;
+pub const INVOCATION_SHARES_MAX: usize = 4;
 /// How long a function may take, whatever Lambda allows it (Firehose).
 pub const FIREHOSE_INVOCATION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// How often a failed invocation is repeated (Firehose, `NumberOfRetries`).

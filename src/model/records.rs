@@ -71,6 +71,13 @@ pub struct RecordsBuilder {
 }
 
 impl RecordsBuilder {
+    pub fn with_capacity(bytes: usize, records: usize) -> RecordsBuilder {
+        RecordsBuilder {
+            slab: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(records),
+        }
+    }
+
     /// Fills a spare buffer with up to so many bytes; `lend` ends it.
     pub fn in_spare(spare: &Spare, bytes: usize, records: usize) -> RecordsBuilder {
         RecordsBuilder {

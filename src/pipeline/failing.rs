@@ -31,10 +31,8 @@ impl Delivery {
         let plan = self.failed_plan().await?;
         let mut failed = 0;
         if self.route.reader == ReaderKind::Answers {
-            let function = plan.function.clone();
-            let select = move |chunk: &Chunk| processing_lines(chunk, &function);
             failed += self
-                .file(&plan, ErrorOutput::Processing, Arc::new(select))
+                .file(&plan, ErrorOutput::Processing, Arc::new(processing_lines))
                 .await?;
         }
         for error in [ErrorOutput::HttpEndpoint, ErrorOutput::Splunk] {
@@ -132,9 +130,10 @@ impl Delivery {
 }
 
 /// What the transformer could not process.
-fn processing_lines(chunk: &Chunk, function: &str) -> Option<Records> {
+fn processing_lines(chunk: &Chunk) -> Option<Records> {
     let mut lines = RecordsBuilder::default();
     for (_, record) in &chunk.failed {
+        let function = &record.function;
         let line = Line {
             data: &record.data,
             arrival: record.arrival,

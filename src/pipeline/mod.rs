@@ -11,10 +11,12 @@
 //! order, up to a bound (L1); a batch is cut only when one of them can take it, so that a sink in
 //! trouble holds counts, not memory. `Transforming` does the same between two lanes.
 
+mod answering;
 mod delivery;
 mod failing;
 mod flush;
 mod parts;
+mod pause;
 mod plan;
 pub mod progress;
 mod reading;
@@ -24,7 +26,7 @@ pub mod transforming;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::buffer::{Candidate, Cut, LogError, ReadError, Shape, StreamFacts, Verdicts, Waiting};
 use crate::model::{BufferingHints, ByteSize, Seq, limits};
@@ -33,8 +35,9 @@ use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
 use crate::sink::{BatchFacts, FlushReason, Plan};
 use crate::telemetry::happened;
-use delivery::{BACKOFF, Delivery};
+use delivery::Delivery;
 use flush::{Decision, Flusher};
+use pause::Pause;
 pub use route::{Destination, FailedOutput, Route};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +62,7 @@ pub struct Pipeline {
     deliveries: JoinSet<()>,
     /// A cut whose write failed may be on disk after all: this very cut is tried until known (D3).
     unsure: Option<(Candidate, Vec<u8>, FlushReason)>,
-    failures: u32,
-    /// Not before this: a pause after a failure of the log.
-    paused_until: Option<Instant>,
+    pause: Pause,
     dice: Dice,
 }
 
@@ -97,8 +98,7 @@ impl Pipeline {
             route: Arc::new(route),
             deliveries: JoinSet::new(),
             unsure: None,
-            failures: 0,
-            paused_until: None,
+            pause: Pause::default(),
             dice,
         }
     }
@@ -181,9 +181,8 @@ impl Pipeline {
             if limits::DELIVERIES_PER_STREAM_MAX <= self.deliveries.len() {
                 return Due::WhenSlotIsFree;
             }
-            if let Some(until) = self.paused_until.take_if(|until| Instant::now() < *until) {
-                self.paused_until = Some(until);
-                return Due::At(until);
+            if let Some(ends) = self.pause.ends() {
+                return Due::At(ends);
             }
             let (candidate, plan, reason) = match self.unsure.take() {
                 Some(unsure) => unsure,
@@ -199,7 +198,7 @@ impl Pipeline {
                 .await
             {
                 Ok(cut) => {
-                    self.failures = 0;
+                    self.pause.over();
                     let batch = self.batch(&candidate);
                     happened::delivery::cut(&self.route.metrics, batch, reason.as_str());
                     self.start(cut);
@@ -208,7 +207,7 @@ impl Pipeline {
                     let say = self.route.progress.buffer_trouble("cut");
                     happened::delivery::not_logged(self.batch(&candidate), "cut", &error, say);
                     self.unsure = Some((candidate, plan, reason));
-                    self.pause();
+                    self.pause.begin(&mut self.dice);
                 }
                 // Something of it came to rest meanwhile: the next look says what is due.
                 Err(LogError::Stale) => {}
@@ -253,8 +252,8 @@ impl Pipeline {
                     // that fails, the same stretch will be met again after the pause.
                     let _ = outlet.quarantine(stretch).await;
                 }
-                self.pause();
-                Err(Due::At(self.paused_until.unwrap_or_else(Instant::now)))
+                self.pause.begin(&mut self.dice);
+                Err(Due::At(self.pause.ends().unwrap_or_else(Instant::now)))
             }
         }
     }
@@ -309,12 +308,6 @@ impl Pipeline {
     fn start(&mut self, cut: Cut) {
         let delivery = Delivery::new(Arc::clone(&self.route), cut, self.dice.fork());
         self.deliveries.spawn(delivery.run());
-    }
-
-    fn pause(&mut self) {
-        let pause = BACKOFF.pause(self.failures, None, &mut self.dice);
-        self.failures = self.failures.saturating_add(1);
-        self.paused_until = Some(Instant::now() + pause.max(Duration::from_millis(1)));
     }
 
     fn is_over(&self, phase: Phase, mode: Mode, due: &Due) -> bool {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! {"v":1, …}                                            the sink's own words
-//! {"v":1,"function":"arn:…","keys":{"processing-failed":"…"}}  if anything of it may fail
+//! {"v":1,"keys":{"processing-failed":"…"}}              if anything of it may fail
 //! ```
 //!
 //! Each is JSON on a line of its own. It stands in the log and may be read by a later, or an earlier,
@@ -25,8 +25,6 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedPlan {
     v: u32,
-    /// As the failed lines call the transformer.
-    pub function: String,
     keys: BTreeMap<String, String>,
 }
 
@@ -65,7 +63,6 @@ pub fn compose(route: &Route, facts: &BatchFacts) -> Vec<u8> {
     };
     let failed = FailedPlan {
         v: VERSION,
-        function: route.failed.function.clone(),
         keys: errors.into_iter().map(key).collect(),
     };
     plan.push(b'\n');

@@ -54,7 +54,4 @@ pub enum Destination {
 pub struct FailedOutput {
     pub store: Arc<dyn Store>,
     pub keys: KeyTemplate,
-    /// As the failed lines call the transformer: an ARN, or a URL without secrets. Empty where there
-    /// is none.
-    pub function: String,
 }

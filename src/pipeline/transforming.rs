@@ -6,27 +6,29 @@
 //!            ─► invocation 3 ─┘
 //! ```
 //!
-//! Several invocations are under way at once, while the function keeps up; their answers enter the log
-//! in the order of the records, and count from then on and for good. A crash repeats only invocations
-//! whose answers were not yet there.
+//! Several invocations are under way at once, while the function keeps up and there is memory for them;
+//! their answers enter the log in the order of the records, and count from then on and for good
+//! (`answering`). A crash repeats only what was not yet there.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::Ended;
-use super::delivery::BACKOFF;
+use super::answering::{self, Batch, Desk, LOGGING, Turns};
+use super::pause::Pause;
 use super::progress::Progress;
-use crate::buffer::{self, Answered, Candidate, LogError, Mark, Outlet, ReadError, StreamFacts};
-use crate::model::{DirectoryId, Records, RecordsBuilder, Seq, SeqRange};
+use crate::buffer::{Candidate, Mark, Outlet, ReadError, StreamFacts};
+use crate::model::{ByteSize, DirectoryId, Records, RecordsBuilder, Seq, SeqRange};
 use crate::outside::Dice;
+use crate::outside::memory::{Share, Taken};
 use crate::outside::stop::{Mode, Phase, Stop, Stopper};
 use crate::telemetry::happened;
 use crate::transform::{
-    self, Arrivals, Decision, Demand, Hints, Invocation, Invoked, Origin, Outcome, Parallelism,
+    self, Arrivals, Decision, Demand, Hints, Invocation, Largest, Origin, Pace, Parallelism,
     RecordIds, Transformer,
 };
 
@@ -45,6 +47,9 @@ pub struct Line {
     pub outlet: Arc<Outlet>,
     pub transformer: Arc<Transformer>,
     pub progress: Progress,
+    /// For what invocations hold. Not the room of uploads: those empty the log, for which answers may
+    /// have to wait.
+    pub memory: Share,
     pub mode: Mode,
     pub stop: Stop,
     /// Draining once nobody can put any more.
@@ -56,36 +61,29 @@ pub struct Line {
 pub struct Transforming {
     settings: Settings,
     line: Line,
+    desk: Desk,
     parallelism: Parallelism,
-    under_way: JoinSet<(u64, Done)>,
-    /// Invocations are numbered in the order of their records.
-    next_number: u64,
-    next_answer: u64,
-    /// Answers whose turn has not come.
-    done: BTreeMap<u64, Done>,
+    under_way: JoinSet<answering::Ended>,
+    turns: Turns,
     /// Everything before it is under way, or answered.
     claimed: Mark,
-    failures: u32,
-    paused_until: Option<Instant>,
+    /// The next invocation waits for its room, or has it.
+    room_wanted: Option<BoxFuture<'static, Room>>,
+    room: Option<Room>,
+    pause: Pause,
     dice: Dice,
 }
 
-struct Done {
-    range: SeqRange,
-    answered: Vec<Answered>,
-    pace: transform::Pace,
-}
-
-/// What was read for one invocation.
-struct Batch {
-    range: SeqRange,
-    end: Mark,
-    invocation: Invocation,
+/// For an invocation of at most this size.
+struct Room {
+    largest: Largest,
+    taken: Taken,
 }
 
 enum Event {
     Stop(Phase),
-    Answered(Result<(u64, Done), JoinError>),
+    Ended(Result<answering::Ended, JoinError>),
+    Room(Room),
     Arrived(Seq),
     Due,
 }
@@ -98,17 +96,24 @@ enum Due {
 
 impl Transforming {
     pub fn new(settings: Settings, line: Line, dice: Dice) -> Transforming {
+        let desk = Desk {
+            stream: line.facts.name.clone(),
+            outlet: Arc::clone(&line.outlet),
+            function: line.transformer.function().into(),
+            transformer: Arc::clone(&line.transformer),
+            progress: line.progress.clone(),
+        };
         Transforming {
             parallelism: Parallelism::up_to(settings.parallel_max),
             settings,
             line,
+            desk,
             under_way: JoinSet::new(),
-            next_number: 0,
-            next_answer: 0,
-            done: BTreeMap::new(),
+            turns: Turns::new(),
             claimed: Mark::default(),
-            failures: 0,
-            paused_until: None,
+            room_wanted: None,
+            room: None,
+            pause: Pause::default(),
             dice,
         }
     }
@@ -122,10 +127,9 @@ impl Transforming {
         let mut seen = Seq::ZERO;
         loop {
             self.line.progress.awake();
-            self.log_answers().await;
             let due = match (phase, mode) {
                 (Phase::Running, _) | (Phase::Draining, Mode::Deliver) => self.invoke(phase).await,
-                (Phase::Draining, Mode::Keep) | (Phase::Halting, _) => self.wait_for_the_log(),
+                (Phase::Draining, Mode::Keep) | (Phase::Halting, _) => Due::Nothing,
             };
             if self.is_over(phase, mode) {
                 return self.end().await;
@@ -140,66 +144,63 @@ impl Transforming {
                 biased;
                 () = intake_ended.reached(Phase::Draining), if may_still_put => Event::Due,
                 () = stop.reached(super::after(phase)), if phase < Phase::Halting => Event::Stop(stop.phase()),
-                Some(answered) = self.under_way.join_next() => Event::Answered(answered),
+                Some(ended) = self.under_way.join_next() => Event::Ended(ended),
+                room = wanted(&mut self.room_wanted), if self.room_wanted.is_some() => Event::Room(room),
                 tail = self.line.outlet.durable_tail_above(seen) => Event::Arrived(tail),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
             };
             match event {
                 Event::Stop(reached) => phase = reached,
-                Event::Answered(Ok((number, done))) => self.answered(number, done),
-                Event::Answered(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                Event::Ended(Ok(ended)) => self.ended(ended).await,
+                Event::Ended(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                Event::Room(room) => {
+                    self.room_wanted = None;
+                    self.room = Some(room);
+                }
                 Event::Arrived(tail) => seen = tail,
                 Event::Due => {}
             }
         }
     }
 
-    fn answered(&mut self, number: u64, done: Done) {
+    async fn ended(&mut self, ended: answering::Ended) {
+        match ended {
+            answering::Ended::Answered(pace) => self.kept_pace(pace),
+            answering::Ended::Stale => self.look_again().await,
+            // The daemon ends, and its stop is on the way.
+            answering::Ended::Closed => {}
+        }
+    }
+
+    fn kept_pace(&mut self, pace: Pace) {
+        self.pause.over();
         let waiting = self.line.outlet.waiting_from(self.claimed);
         let demand = match waiting.records {
             0 => Demand::Met,
             _ => Demand::Waiting,
         };
-        self.parallelism.ended(done.pace, demand);
-        self.done.insert(number, done);
+        self.parallelism.ended(pace, demand);
     }
 
-    /// D1: in the order of their records. An answer that the log did not take is kept, and tried again.
-    async fn log_answers(&mut self) {
-        while self.is_rested()
-            && let Some(done) = self.done.remove(&self.next_answer)
-        {
-            let logged = self.line.outlet.answer(done.range, done.answered.clone());
-            match logged.await {
-                Ok(()) => {
-                    self.next_answer += 1;
-                    self.failures = 0;
-                }
-                Err(LogError::Closed) => return,
-                Err(error @ (LogError::Failed | LogError::Full | LogError::Stale)) => {
-                    let say = self.line.progress.buffer_trouble("answers");
-                    let batch = happened::delivery::Batch {
-                        stream: &self.line.facts.name,
-                        to: "answers",
-                        range: done.range,
-                        records: done.range.count(),
-                        bytes: done.answered.iter().map(|one| u64::from(one.bytes)).sum(),
-                    };
-                    happened::delivery::not_logged(batch, "answers", &error, say);
-                    self.done.insert(self.next_answer, done);
-                    self.pause();
-                }
-            }
-        }
+    /// What is under way rests on what the log no longer says: it is given up, as by a crash, and what
+    /// has no answer is read anew.
+    async fn look_again(&mut self) {
+        happened::transform::looked_again(&self.line.facts.name);
+        self.under_way.shutdown().await;
+        self.line.progress.ended(LOGGING);
+        self.turns = Turns::new();
+        self.claimed = Mark::default();
+        self.pause.begin(&mut self.dice);
     }
 
     /// Starts whatever is due.
     async fn invoke(&mut self, phase: Phase) -> Due {
         loop {
-            if !self.is_rested() {
-                return self.wait_for_the_log();
+            let room = self.room.take();
+            if let Some(ends) = self.pause.ends() {
+                return Due::At(ends);
             }
-            if self.parallelism.allowed() <= self.under_way.len() + self.done.len() {
+            if self.parallelism.allowed() <= self.under_way.len() || self.room_wanted.is_some() {
                 return Due::Nothing;
             }
             let outlet = &self.line.outlet;
@@ -218,7 +219,12 @@ impl Transforming {
                 (Phase::Draining | Phase::Halting, Decision::WaitUntil(_))
                 | (_, Decision::Invoke) => {}
             }
-            match self.read().await {
+            let Some(room) = room else {
+                let largest = self.settings.hints.largest(waiting);
+                self.room_wanted = Some(take(self.line.memory.clone(), largest).boxed());
+                return Due::Nothing;
+            };
+            match self.read(room).await {
                 Ok(Some(batch)) => self.start(batch),
                 Ok(None) => return Due::Nothing,
                 Err(error) => self.not_read(&error).await,
@@ -226,17 +232,19 @@ impl Transforming {
         }
     }
 
-    async fn read(&self) -> Result<Option<Batch>, ReadError> {
-        let size = self.settings.hints.get().size;
+    async fn read(&mut self, room: Room) -> Result<Option<Batch>, ReadError> {
+        let size = self.settings.hints.get().size.get();
+        let size = ByteSize::bytes(size.min(room.largest.bytes as u64));
         let candidate = self.line.outlet.candidate_from(self.claimed, size).await?;
         let Some(candidate) = candidate else {
             return Ok(None);
         };
         let extents = self.line.outlet.extents();
-        let mut gathered = RecordsBuilder::default();
+        let most = room.largest.records.max(1);
+        let mut gathered = RecordsBuilder::with_capacity(candidate.bytes as usize, most);
         let mut arrivals = Arrivals::default();
         let mut left = Some(candidate.range);
-        while let Some(range) = left {
+        while let Some(range) = left.filter(|_| gathered.count() < most) {
             let Some(chunk) = extents.read(range).await? else {
                 break;
             };
@@ -251,14 +259,24 @@ impl Transforming {
                 .for_each(|record| gathered.push(record));
             left = SeqRange::between(chunk.first.plus(chunk.records.count()), range.end());
         }
-        Ok(gathered
-            .build()
-            .map(|records| self.batch(&candidate, records, arrivals)))
+        let records = gathered.build();
+        Ok(records.map(|records| self.batch(&candidate, records, arrivals, room)))
     }
 
     /// As many of the records as fit one request.
-    fn batch(&self, candidate: &Candidate, records: Records, arrivals: Arrivals) -> Batch {
-        let count = self.settings.hints.take(records.iter().map(<[u8]>::len));
+    fn batch(
+        &self,
+        candidate: &Candidate,
+        records: Records,
+        arrivals: Arrivals,
+        room: Room,
+    ) -> Batch {
+        let lengths = records.iter().map(<[u8]>::len);
+        let count = self
+            .settings
+            .hints
+            .take(lengths)
+            .min(room.largest.records.max(1));
         let records = records.slice(0, count);
         let start = candidate.range.start();
         let bytes = records.slab().len() as u64;
@@ -271,18 +289,14 @@ impl Transforming {
                 arrivals,
                 origin: Origin::DirectPut,
             },
+            _room: room.taken,
         }
     }
 
     fn start(&mut self, batch: Batch) {
         self.claimed = batch.end;
-        let number = self.next_number;
-        self.next_number += 1;
-        let transformer = Arc::clone(&self.line.transformer);
-        self.under_way.spawn(async move {
-            let invoked = transformer.invoke(&batch.invocation).await;
-            (number, batch.done(invoked))
-        });
+        let (desk, turn, dice) = (self.desk.clone(), self.turns.next(), self.dice.fork());
+        self.under_way.spawn(desk.answer(batch, turn, dice));
     }
 
     async fn not_read(&mut self, error: &ReadError) {
@@ -299,29 +313,11 @@ impl Transforming {
                 }
             }
         }
-        self.pause();
-    }
-
-    fn is_rested(&self) -> bool {
-        self.paused_until
-            .is_none_or(|until| until <= Instant::now())
-    }
-
-    fn wait_for_the_log(&self) -> Due {
-        match self.paused_until {
-            Some(until) if !self.is_rested() => Due::At(until),
-            Some(_) | None => Due::Nothing,
-        }
-    }
-
-    fn pause(&mut self) {
-        let pause = BACKOFF.pause(self.failures, None, &mut self.dice);
-        self.failures = self.failures.saturating_add(1);
-        self.paused_until = Some(Instant::now() + pause.max(std::time::Duration::from_millis(1)));
+        self.pause.begin(&mut self.dice);
     }
 
     fn is_over(&self, phase: Phase, mode: Mode) -> bool {
-        let idle = self.under_way.is_empty() && self.done.is_empty();
+        let idle = self.under_way.is_empty();
         match (phase, mode) {
             (Phase::Running, _) => false,
             (Phase::Draining, Mode::Keep) => idle,
@@ -343,34 +339,15 @@ impl Transforming {
     }
 }
 
-impl Batch {
-    fn done(self, invoked: Invoked) -> Done {
-        let Invocation {
-            records, arrivals, ..
-        } = &self.invocation;
-        let mut start = 0;
-        let mut answered = Vec::with_capacity(invoked.outcomes.len());
-        let ends = records.ends().iter().enumerate();
-        for ((index, end), outcome) in ends.zip(invoked.outcomes) {
-            let record = start as usize..*end as usize;
-            start = *end;
-            answered.push(Answered {
-                bytes: (record.end - record.start) as u32,
-                arrival: arrivals.of(index),
-                outcome: match outcome {
-                    Outcome::Ok(transformed) => buffer::Outcome::Ok(transformed.data),
-                    Outcome::Dropped => buffer::Outcome::Dropped,
-                    Outcome::Failed(failure) => {
-                        let data: Bytes = records.slab().slice(record);
-                        buffer::Outcome::Failed(failure, data)
-                    }
-                },
-            });
-        }
-        Done {
-            range: self.range,
-            answered,
-            pace: invoked.pace,
-        }
+async fn take(memory: Share, largest: Largest) -> Room {
+    let taken = memory.take(largest.bytes_held_max()).await;
+    Room { largest, taken }
+}
+
+/// What was wanted, once it is there. Cancel-safe: who waits keeps its place.
+async fn wanted(room: &mut Option<BoxFuture<'static, Room>>) -> Room {
+    match room {
+        Some(room) => room.await,
+        None => std::future::pending().await,
     }
 }

@@ -63,6 +63,32 @@ pub struct Waiting {
     pub oldest: Option<LogTime>,
 }
 
+/// What one invocation is at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Largest {
+    pub records: usize,
+    pub bytes: usize,
+    /// The request.
+    pub document: usize,
+}
+
+impl Largest {
+    /// In memory: the records and the request; the answer, how long nobody knows before, and what it
+    /// is decoded to. Later less: the decoded bytes once more, on their way to the log.
+    pub fn bytes_held_max(self) -> usize {
+        const ANSWER: usize = limits::LAMBDA_PAYLOAD_BYTES_MAX;
+        let Largest {
+            records,
+            bytes,
+            document,
+        } = self;
+        bytes + document + ANSWER + ANSWER / 4 * 3 + records * RECORD_BYTES_HELD
+    }
+}
+
+/// Beside its bytes: where each record's answer is, what became of it, and when it arrived.
+const RECORD_BYTES_HELD: usize = 256;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Invoke,
@@ -82,6 +108,19 @@ impl Hints {
             Decision::Invoke
         } else {
             Decision::WaitUntil(due)
+        }
+    }
+
+    /// The largest invocation that could be made of what waits.
+    pub fn largest(&self, waiting: Waiting) -> Largest {
+        let bytes_max = (self.0.size.get()).max(limits::FIREHOSE_RECORD_BYTES_MAX as u64);
+        let document =
+            document_bytes(waiting).min(limits::LAMBDA_PAYLOAD_BYTES_MAX as u64) as usize;
+        let records_max = document / request::record_bytes_max(0);
+        Largest {
+            records: usize::try_from(waiting.records).map_or(records_max, |it| it.min(records_max)),
+            bytes: waiting.bytes.min(bytes_max) as usize,
+            document,
         }
     }
 
@@ -106,12 +145,17 @@ impl Hints {
 const ENVELOPE_BYTES_ABOUT: usize = 1024;
 
 fn fills_a_request(waiting: Waiting) -> bool {
+    limits::LAMBDA_PAYLOAD_BYTES_MAX as u64 <= document_bytes(waiting)
+}
+
+/// About, and for all that waits.
+fn document_bytes(waiting: Waiting) -> u64 {
     let frames = waiting
         .records
         .saturating_mul(request::record_bytes_max(0) as u64);
     let data = waiting.bytes.saturating_mul(4) / 3;
-    let document = frames.saturating_add(data) + ENVELOPE_BYTES_ABOUT as u64;
-    limits::LAMBDA_PAYLOAD_BYTES_MAX as u64 <= document
+    let records = frames.saturating_add(data);
+    records.saturating_add(ENVELOPE_BYTES_ABOUT as u64)
 }
 
 #[cfg(test)]
@@ -163,6 +207,26 @@ mod tests {
             small,
             (limits::LAMBDA_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES_ABOUT) / one
         );
+    }
+
+    #[test]
+    fn what_an_invocation_may_hold_is_known_before_it_is_read() {
+        let held = |records, bytes| {
+            let oldest = Some(LogTime::default());
+            let largest = Hints::default().largest(Waiting {
+                records,
+                bytes,
+                oldest,
+            });
+            let held = largest.bytes_held_max() as f64 / 1e6;
+            format!("{} of {} B: {held:.1} MB", largest.records, largest.bytes)
+        };
+        expect!["1 of 100 B: 11.0 MB"].assert_eq(&held(1, 100));
+        expect!["1 of 1024000 B: 13.4 MB"].assert_eq(&held(1, 1_024_000));
+        expect!["1024 of 1048576 B: 13.9 MB"].assert_eq(&held(1024, 1 << 20));
+        // As many as fit a request, and what fits is not known before they are read.
+        expect!["45262 of 0 B: 28.9 MB"].assert_eq(&held(1_000_000, 0));
+        expect!["45262 of 1048576 B: 29.9 MB"].assert_eq(&held(u64::MAX, u64::MAX));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!                               └── half as many ◄──┘
 //! ```
 //!
-//! `Transformer::invoke` knows how one invocation goes, and never fails. When there is one, and how
+//! `Transformer::invoke` knows how one invocation goes, piece by piece, and never fails. When there is one, and how
 //! many go side by side, is decided by whoever calls it, with `gathering` and `parallelism`.
 
 mod answer;
@@ -41,13 +41,13 @@ pub use answer::{PartitionKeys, Transformed, Verdict};
 pub use code::Code;
 pub use fault::Fault;
 pub use function_name::{FunctionName, FunctionNameError};
-pub use gathering::{Decision, Hints, HintsError, Waiting};
+pub use gathering::{Decision, Hints, HintsError, Largest, Waiting};
 pub use invocation::{Arrivals, Invocation, KafkaMetadata, KinesisMetadata, Origin};
 pub use parallelism::{Demand, Pace, Parallelism};
 pub use plain::{FunctionUrl, FunctionUrlError};
 pub use record_ids::RecordIds;
 pub use request::StreamFacts;
-pub use transformer::{Invoked, Outcome, Probed, Transformer};
+pub use transformer::{Invoking, Outcome, Probed, Transformer};
 pub use trouble::{Remedy, Trouble};
 
 /// Which function, and how often it is asked.

@@ -1,5 +1,9 @@
 //! One invocation from its records to what becomes of each: asked again while that may help, shown in
 //! halves where it is too much at once, and never an error.
+//!
+//! An answer may be as long as Lambda allows, and a record become a thousand times longer. So what
+//! becomes of records is handed over request by request, and the next request is only made once
+//! somebody wants to know (L1).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -32,12 +36,15 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// What became of an invocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoked {
-    /// Exactly one for each record, in the order of the records.
-    pub outcomes: Vec<Outcome>,
-    pub pace: Pace,
+/// An invocation under way. Dropping it is a crash: nothing is known of what `next` has not handed
+/// over, and those records are shown again.
+pub struct Invoking<'a> {
+    transformer: &'a Transformer,
+    invocation: &'a Invocation,
+    /// The next range is on top, so that outcomes come in order (D2).
+    left: Vec<Range<usize>>,
+    pace: Pace,
+    _in_flight: happened::InFlight,
 }
 
 pub struct Transformer {
@@ -51,6 +58,7 @@ pub struct Transformer {
     dice: Mutex<Dice>,
     metrics: Metrics,
     troubles: Mutex<Repetition>,
+    given_up: Mutex<Repetition>,
     faults: Mutex<Repetition>,
 }
 
@@ -85,6 +93,7 @@ impl Transformer {
             dice: Mutex::new(around.dice),
             metrics: around.metrics,
             troubles: Mutex::default(),
+            given_up: Mutex::default(),
             faults: Mutex::default(),
         }
     }
@@ -94,41 +103,14 @@ impl Transformer {
         &self.function
     }
 
-    /// Cancelling it is a crash: nothing of it is known, and the records are shown again.
-    pub async fn invoke(&self, invocation: &Invocation) -> Invoked {
-        let _in_flight = happened::began(&self.metrics, &self.name);
-        let mut invoked = Invoked {
-            outcomes: Vec::with_capacity(invocation.count()),
+    pub fn invoke<'a>(&'a self, invocation: &'a Invocation) -> Invoking<'a> {
+        Invoking {
+            transformer: self,
+            invocation,
+            left: vec![invocation.whole()],
             pace: Pace::KeptUp,
-        };
-        // The next range is on top, so that outcomes come in order (D2).
-        let mut left = vec![invocation.whole()];
-        while let Some(shown) = left.pop() {
-            let Some(written) = self.write(invocation, shown.clone()) else {
-                self.fail(&mut invoked, 1, Code::InvocationFailure, 0);
-                left.extend(range(shown.start + 1, shown.end));
-                continue;
-            };
-            let end = shown.start + written.records;
-            left.extend(range(end, shown.end));
-            let asked = asked(invocation, shown.start..end);
-            match self
-                .until_answered(written.document, &asked, &mut invoked.pace)
-                .await
-            {
-                Ok((verdicts, attempts)) => self.take(&mut invoked, verdicts, attempts),
-                Err(gave_up) if gave_up.trouble.remedy == Remedy::Halve && 1 < asked.records => {
-                    let middle = shown.start + asked.records / 2;
-                    left.extend([middle..end, shown.start..middle]);
-                }
-                Err(GaveUp { trouble, attempts }) => {
-                    self.fail(&mut invoked, asked.records, trouble.code, attempts);
-                }
-            }
+            _in_flight: happened::began(&self.metrics, &self.name),
         }
-        let (count, outcomes) = (invocation.count(), invoked.outcomes.len());
-        assert_eq!(count, outcomes, "D1: each record has one outcome");
-        invoked
     }
 
     /// One attempt, for those who want to know exactly how it went; not counted. Of the records, as
@@ -177,6 +159,7 @@ impl Transformer {
                 Ok((verdicts, _)) => {
                     happened::answered(&self.metrics, attempt);
                     lock(&self.troubles).over();
+                    lock(&self.given_up).over();
                     return Ok((verdicts, attempts));
                 }
                 Err(trouble) => trouble,
@@ -223,7 +206,12 @@ impl Transformer {
 
     fn tell(&self, trouble: &Trouble, attempt: happened::Invocation<'_>, next: Next) {
         let code = trouble.code.code();
-        let say = lock(&self.troubles).say(code, Instant::now());
+        // What became of records is not to be kept quiet because its cause was told before.
+        let repetition = match next {
+            Next::TriedAgainIn(_) | Next::Halved => &self.troubles,
+            Next::GivenUp => &self.given_up,
+        };
+        let say = lock(repetition).say(code, Instant::now());
         let failure = happened::Failure {
             code,
             error: trouble,
@@ -233,10 +221,11 @@ impl Transformer {
         happened::failed(&self.metrics, attempt, failure, say);
     }
 
-    fn take(&self, invoked: &mut Invoked, verdicts: Vec<Verdict>, attempts: u32) {
+    /// What becomes of the records of one answer.
+    fn judged(&self, verdicts: Vec<Verdict>, attempts: u32) -> Vec<Outcome> {
         let ended = self.clock.now();
         let mut results = BTreeMap::new();
-        for verdict in verdicts {
+        let outcomes = verdicts.into_iter().map(|verdict| {
             let (result, outcome) = match verdict {
                 Verdict::Ok(transformed) => ("ok", Outcome::Ok(transformed)),
                 Verdict::Dropped => ("dropped", Outcome::Dropped),
@@ -246,8 +235,9 @@ impl Transformer {
                 }
             };
             *results.entry(result).or_insert(0) += 1;
-            invoked.outcomes.push(outcome);
-        }
+            outcome
+        });
+        let outcomes = outcomes.collect();
         for (result, records) in results {
             happened::transformed(&self.metrics, &self.name, result, records);
             let is_broken = !matches!(result, "ok" | "dropped");
@@ -256,13 +246,47 @@ impl Transformer {
                 happened::contract_broken(&self.name, result, records, say);
             }
         }
+        outcomes
     }
 
-    fn fail(&self, invoked: &mut Invoked, records: usize, code: Code, attempts: u32) {
+    fn failed(&self, records: usize, code: Code, attempts: u32) -> Vec<Outcome> {
         let failure = Failure::new(code.code(), code.message(), attempts, self.clock.now());
         happened::transformed(&self.metrics, &self.name, code.code(), records as u64);
-        let failed = std::iter::repeat_n(Outcome::Failed(failure), records);
-        invoked.outcomes.extend(failed);
+        vec![Outcome::Failed(failure); records]
+    }
+}
+
+impl Invoking<'_> {
+    /// What becomes of the next records, at least one, in their order; `None` once each has its
+    /// outcome (D1). They are handed over before the function is asked for more.
+    pub async fn next(&mut self) -> Option<Vec<Outcome>> {
+        loop {
+            let shown = self.left.pop()?;
+            let transformer = self.transformer;
+            let Some(written) = transformer.write(self.invocation, shown.clone()) else {
+                self.left.extend(range(shown.start + 1, shown.end));
+                return Some(transformer.failed(1, Code::InvocationFailure, 0));
+            };
+            let end = shown.start + written.records;
+            self.left.extend(range(end, shown.end));
+            let asked = asked(self.invocation, shown.start..end);
+            let answered = transformer.until_answered(written.document, &asked, &mut self.pace);
+            match answered.await {
+                Ok((verdicts, attempts)) => return Some(transformer.judged(verdicts, attempts)),
+                Err(gave_up) if gave_up.trouble.remedy == Remedy::Halve && 1 < asked.records => {
+                    let middle = shown.start + asked.records / 2;
+                    self.left.extend([middle..end, shown.start..middle]);
+                }
+                Err(GaveUp { trouble, attempts }) => {
+                    return Some(transformer.failed(asked.records, trouble.code, attempts));
+                }
+            }
+        }
+    }
+
+    /// How it went for the function so far.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 }
 

@@ -65,7 +65,9 @@ fn see(stream: &Stream, read: &[Read]) {
         stream
             .world
             .check(empty, || format!("{record:?} failed and has bytes"));
-        stream.world.oracle().see(&stream.world, record, given);
+        let mut oracle = stream.world.oracle();
+        oracle.see(&stream.world, record, given);
+        oracle.check_arrival(&stream.world, record, read.arrival);
     }
 }
 

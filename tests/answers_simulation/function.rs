@@ -1,4 +1,7 @@
-//! The function that transforms records: asked twice, it says two things.
+//! The function that transforms records: asked twice, it says two things. What it says of one
+//! invocation may come piece by piece, and each life may have another function.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use standpipe::buffer::{Answered, LogError, Mark, Outcome, Outlet, ReadError};
@@ -18,9 +21,10 @@ pub async fn transform(stream: Stream, outlet: Outlet) {
             return;
         }
     }
+    let function = format!("arn:{}", stream.chance().below(3)).into();
     while stream.goes_on() {
         stream.chance().pause([100, 40, 20][stream.number]).await;
-        let Ok(invocations) = invocations(&stream, &outlet).await else {
+        let Ok(invocations) = invocations(&stream, &outlet, &function).await else {
             return;
         };
         if log(&stream, &outlet, invocations).await.is_err() {
@@ -31,16 +35,21 @@ pub async fn transform(stream: Stream, outlet: Outlet) {
 
 struct Invocation {
     of: SeqRange,
+    function: Arc<str>,
     answered: Vec<Answered>,
     given: Vec<(Record, Given)>,
 }
 
-async fn invocations(stream: &Stream, outlet: &Outlet) -> Result<Vec<Invocation>, Gone> {
+async fn invocations(
+    stream: &Stream,
+    outlet: &Outlet,
+    function: &Arc<str>,
+) -> Result<Vec<Invocation>, Gone> {
     let mut invocations = Vec::new();
     let mut behind = Mark::default();
     for _ in 0..=stream.chance().below(3) {
-        // So that answers ten times as long fit half a segment.
-        let bytes = ByteSize::bytes([40, 400, 2500][stream.chance().below(3) as usize]);
+        // Answers to the most of it are five times what a segment holds.
+        let bytes = ByteSize::bytes([40, 400, 2_500, 20_000][stream.chance().below(4) as usize]);
         let candidate = match outlet.candidate_from(behind, bytes).await {
             Ok(Some(candidate)) => candidate,
             Ok(None) | Err(ReadError::Disk(_)) => break,
@@ -60,14 +69,15 @@ async fn invocations(stream: &Stream, outlet: &Outlet) -> Result<Vec<Invocation>
             break;
         }
         check_unanswered(&stream.world, &read);
-        invocations.push(ask(stream, candidate.range, read));
+        invocations.push(ask(stream, candidate.range, function, read));
     }
     Ok(invocations)
 }
 
-fn ask(stream: &Stream, of: SeqRange, read: Vec<Read>) -> Invocation {
+fn ask(stream: &Stream, of: SeqRange, function: &Arc<str>, read: Vec<Read>) -> Invocation {
     let mut invocation = Invocation {
         of,
+        function: function.clone(),
         answered: Vec::new(),
         given: Vec::new(),
     };
@@ -83,7 +93,7 @@ fn ask(stream: &Stream, of: SeqRange, read: Vec<Read>) -> Invocation {
             0 => (Given::Dropped, Outcome::Dropped),
             1 => {
                 let failure = failure(stream, ask, arrival);
-                let given = Given::Failed(failure.code.clone());
+                let given = Given::Failed(format!("{} by {function}", failure.code));
                 (given, Outcome::Failed(failure, text.clone().into()))
             }
             _ => (
@@ -91,7 +101,7 @@ fn ask(stream: &Stream, of: SeqRange, read: Vec<Read>) -> Invocation {
                 Outcome::Ok(answer(stream, record, ask, text.len())),
             ),
         };
-        stream.world.oracle().give(record, given.clone());
+        stream.world.oracle().give(record, given.clone(), arrival);
         invocation.given.push((record, given));
         invocation.answered.push(Answered {
             bytes: text.len() as u32,
@@ -118,25 +128,37 @@ async fn log(stream: &Stream, outlet: &Outlet, invocations: Vec<Invocation>) -> 
     if let [first, later, ..] = invocations.as_slice()
         && stream.chance().happens(100)
     {
-        let logged = outlet.answer(later.of, later.answered.clone()).await;
+        let logged = outlet
+            .answer(later.of, &later.function, later.answered.clone())
+            .await;
         stream.world.check(logged == Err(LogError::Stale), || {
             format!("{} was answered before {}", later.of, first.of)
         });
     }
     for Invocation {
         of,
+        function,
         answered,
         given,
     } in invocations
     {
-        let logged = || outlet.answer(of, answered.clone());
-        if stream.until_durable(logged).await?.is_none() {
-            return Ok(());
+        let pieces = 1 + stream.chance().below(3) as usize;
+        let each = answered.len().div_ceil(pieces);
+        let mut start = of.start();
+        for (answered, given) in answered.chunks(each).zip(given.chunks(each)) {
+            let piece = SeqRange::new(start, start.plus(answered.len() as u64));
+            let logged = || outlet.answer(piece, &function, answered.to_vec());
+            if stream.until_durable(logged).await?.is_none() {
+                return Ok(());
+            }
+            start = piece.end();
+            for (record, given) in given {
+                let mut oracle = stream.world.oracle();
+                oracle.see(&stream.world, *record, given.clone());
+            }
+            // The function is asked for the next piece: a life may end here.
+            stream.chance().pause(10).await;
         }
-        let mut oracle = stream.world.oracle();
-        given
-            .into_iter()
-            .for_each(|(record, given)| oracle.see(&stream.world, record, given));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use standpipe::buffer::{Cut, Outlet, Shape, Status, Totals, Verdict, Verdicts};
-use standpipe::model::{Seq, SeqRange};
+use standpipe::model::{Seq, SeqRange, Timestamp};
 
 use super::stream::{Read, record};
 use super::{STREAMS, Wanted, World};
@@ -39,6 +39,8 @@ pub struct Oracle {
     asks: u64,
     sent: BTreeSet<Record>,
     acknowledged: BTreeMap<(usize, Seq), Record>,
+    /// When each was shown to have arrived.
+    arrivals: BTreeMap<Record, Timestamp>,
     /// Whatever the function said.
     given: BTreeMap<Record, Vec<Given>>,
     /// What it said for good: we were told that this is durable, or we read it back.
@@ -66,8 +68,17 @@ impl Oracle {
         self.asks
     }
 
-    pub fn give(&mut self, record: Record, given: Given) {
+    pub fn give(&mut self, record: Record, given: Given, arrival: Timestamp) {
+        self.arrivals.insert(record, arrival);
         self.given.entry(record).or_default().push(given);
+    }
+
+    /// An answer arrived when its record did.
+    pub fn check_arrival(&self, world: &World, record: Record, arrival: Timestamp) {
+        let known = self.arrivals.get(&record);
+        world.check(known == Some(&arrival), || {
+            format!("{record:?} arrived at {known:?}, and now at {arrival:?}")
+        });
     }
 
     /// D1: an answer counts for good.

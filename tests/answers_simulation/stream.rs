@@ -27,7 +27,7 @@ pub struct Read {
     pub seq: Seq,
     pub text: Vec<u8>,
     pub arrival: Timestamp,
-    /// Of the answers: why it failed, and what arrived.
+    /// Of the answers: why it failed and with whom, and what arrived.
     pub failed: Option<(String, Vec<u8>)>,
 }
 
@@ -214,7 +214,10 @@ fn records(chunk: &standpipe::buffer::Chunk) -> Vec<Read> {
             seq: chunk.first.plus(number as u64),
             text: text.to_vec(),
             arrival,
-            failed: failed.map(|(_, failed)| (failed.failure.code.clone(), failed.data.to_vec())),
+            failed: failed.map(|(_, failed)| {
+                let code = format!("{} by {}", failed.failure.code, failed.function);
+                (code, failed.data.to_vec())
+            }),
         }
     };
     chunk.records.iter().enumerate().map(read).collect()

@@ -16,7 +16,7 @@ use standpipe::outside::http_client::{AnswerTooLong, HttpClient, Limits, Outgoin
 use standpipe::outside::{Clock, Dice};
 use standpipe::telemetry::Metrics;
 use standpipe::transform::{
-    Around, Arrivals, Function, Invocation, Invoked, Origin, Outcome, RecordIds, Retries, Settings,
+    Around, Arrivals, Function, Invocation, Origin, Outcome, Pace, RecordIds, Retries, Settings,
     StreamFacts, Transformer, lambda,
 };
 use tokio::time::Instant;
@@ -64,11 +64,29 @@ fn invocation(records: usize) -> Invocation {
     }
 }
 
+/// What became of an invocation, when all of it is known.
+struct Invoked {
+    outcomes: Vec<Outcome>,
+    pace: Pace,
+}
+
+async fn invoke(transformer: &Transformer, records: usize) -> Invoked {
+    let invocation = invocation(records);
+    let mut invoking = transformer.invoke(&invocation);
+    let mut outcomes = Vec::new();
+    while let Some(piece) = invoking.next().await {
+        assert!(!piece.is_empty());
+        outcomes.extend(piece);
+    }
+    let pace = invoking.pace();
+    Invoked { outcomes, pace }
+}
+
 /// The request of one invocation, which is answered without any record.
 async fn check_request(function: Function, expected: Expect) {
     let http = Arc::new(Scripted::new([Say::Ok("{}")]));
     let transformer = transformer(function, 0, http.clone()).await;
-    transformer.invoke(&invocation(1)).await;
+    invoke(&transformer, 1).await;
     expected.assert_eq(&http.take_seen());
 }
 
@@ -115,8 +133,8 @@ async fn a_role_is_assumed_once_for_many_invocations() {
     ]));
     let function = lambda("enrich", role());
     let transformer = transformer(function, 0, http.clone()).await;
-    transformer.invoke(&invocation(1)).await;
-    transformer.invoke(&invocation(1)).await;
+    invoke(&transformer, 1).await;
+    invoke(&transformer, 1).await;
     assert_eq!(
         signers(&http.take_seen()),
         ["AKIATEST sts", "ASIAFIRST lambda", "ASIAFIRST lambda"]
@@ -128,7 +146,7 @@ async fn a_role_that_cannot_be_assumed_fails_the_records_and_says_why() {
     let denied = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
     let http = Arc::new(Scripted::new([Say::Status(403, denied)]));
     let transformer = transformer(lambda("enrich", role()), 0, http).await;
-    let invoked = transformer.invoke(&invocation(2)).await;
+    let invoked = invoke(&transformer, 2).await;
     expect!["2× Lambda.AssumeRoleAccessDenied after 1; KeptUp"].assert_eq(&told(&invoked));
 }
 
@@ -256,7 +274,7 @@ async fn check(words: &'static str, expected: Expect) {
     let words: Vec<_> = words.split(' ').collect();
     let http = Acting::new(move |nth, event| act(words[nth.min(words.len() - 1)], event));
     let transformer = transformer(plain("http://f/"), 3, http.clone()).await;
-    let invoked = transformer.invoke(&invocation(2)).await;
+    let invoked = invoke(&transformer, 2).await;
     let mut text = told(&invoked);
     write!(text, "; requests {:?}", http.sizes()).unwrap();
     expected.assert_eq(&text);
@@ -385,17 +403,48 @@ async fn halves_keep_the_order_and_spoil_nobody_else() {
         }
     });
     let transformer = transformer(plain("http://f/"), 3, http.clone()).await;
-    let invoked = transformer.invoke(&invocation(10)).await;
+    let invoked = invoke(&transformer, 10).await;
     expect!["0, 1, 2, 3, Lambda.InvocationFailure after 1, 5, 6, 7, 8, 9; KeptUp"]
         .assert_eq(&told(&invoked));
     expect!["[10, 5, 2, 3, 1, 2, 1, 1, 5, 2, 3]"].assert_eq(&format!("{:?}", http.sizes()));
+}
+
+// From review: the answers to all halves were held in memory, however long they were.
+#[tokio::test(start_paused = true)]
+async fn what_became_of_one_half_is_handed_over_before_the_other_is_shown() {
+    let http = Acting::new(|_, event| {
+        let records = event["records"].as_array().unwrap();
+        match records.len() <= 3 {
+            true => echo(event),
+            false => act("long", event),
+        }
+    });
+    let transformer = transformer(plain("http://f/"), 3, http.clone()).await;
+    let invocation = invocation(10);
+    let mut invoking = transformer.invoke(&invocation);
+    let mut steps = Vec::new();
+    while let Some(piece) = invoking.next().await {
+        steps.push((piece.len(), http.sizes()));
+    }
+    expect![[r#"
+        2 after [10, 5, 2]
+        3 after [10, 5, 2, 3]
+        2 after [10, 5, 2, 3, 5, 2]
+        3 after [10, 5, 2, 3, 5, 2, 3]"#]]
+    .assert_eq(&told_steps(&steps));
+}
+
+fn told_steps(steps: &[(usize, Vec<usize>)]) -> String {
+    let steps = steps.iter();
+    let steps = steps.map(|(records, sizes)| format!("{records} after {sizes:?}"));
+    steps.collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(start_paused = true)]
 async fn records_that_one_request_cannot_hold_are_shown_in_several() {
     let http = Acting::new(|_, event| echo(event));
     let transformer = transformer(plain("http://f/"), 3, http.clone()).await;
-    let invoked = transformer.invoke(&invocation(100_000)).await;
+    let invoked = invoke(&transformer, 100_000).await;
     assert_eq!(invoked.outcomes.len(), 100_000);
     for (n, outcome) in invoked.outcomes.iter().enumerate() {
         let Outcome::Ok(transformed) = outcome else {
@@ -419,7 +468,7 @@ async fn pauses(retries: u32, retry_after: Option<&'static str>) -> Vec<Duration
         Ok(throttled)
     });
     let transformer = transformer(plain("http://f/"), retries, http.clone()).await;
-    transformer.invoke(&invocation(1)).await;
+    invoke(&transformer, 1).await;
     let seen = http.seen.lock().unwrap();
     assert_eq!(seen.len() as u32, retries + 1);
     seen.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
@@ -456,7 +505,7 @@ async fn whatever_a_function_does_each_record_comes_out_once_and_in_its_place() 
             act(WORDS[word as usize], event)
         });
         let transformer = transformer(plain("http://f/"), 2, http).await;
-        let invoked = transformer.invoke(&invocation(7)).await;
+        let invoked = invoke(&transformer, 7).await;
         assert_eq!(invoked.outcomes.len(), 7, "seed {seed}");
         for (n, outcome) in invoked.outcomes.iter().enumerate() {
             match outcome {

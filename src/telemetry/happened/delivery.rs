@@ -213,6 +213,11 @@ pub fn not_logged(batch: Batch<'_>, what: &str, error: &(dyn Error + 'static), s
     }
 }
 
+/// A transformer's answers, which found no room in the log, are durable.
+pub fn logged_again(stream: &StreamName, stuck_for: Duration) {
+    info!(%stream, took = seconds(stuck_for), "the log takes the transformer's answers again");
+}
+
 /// The disk does not give back what it was given; it is asked again. The same is told once a minute.
 pub fn unreadable(stream: &StreamName, error: &(dyn Error + 'static), say: Say) {
     let error = Chain(error);

@@ -132,6 +132,11 @@ pub fn contract_broken(stream: &StreamName, code: &'static str, records: u64, sa
     }
 }
 
+/// The log has moved on under invocations: what has no answer is read anew.
+pub fn looked_again(stream: &StreamName) {
+    warn!(%stream, "the log moved on under the transformer; what has no answer is read again");
+}
+
 fn count(metrics: &Metrics, invocation: &Invocation<'_>, result: &str) {
     let labels = Transformed {
         stream: invocation.stream.to_string(),

@@ -155,7 +155,7 @@ impl Metrics {
             Row::new(
                 "delivery_stuck_seconds",
                 "stream",
-                "How long deliveries have been refused; 0 while they succeed",
+                "How long deliveries have been refused, or a transformer's answers have found no room in the log; 0 while all succeed",
                 self.delivery_stuck.clone(),
             ),
             Row::new(
