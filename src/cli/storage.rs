@@ -57,7 +57,7 @@ impl Storage {
     pub fn run(&self) -> Result<Exit, Failure> {
         match &self.what {
             What::Ls(at) => {
-                let disk = RealDisk::new(&at.directory);
+                let disk = RealDisk::to_read(&at.directory);
                 let contents = inspect::contents(&disk, &at.directory).map_err(unreadable)?;
                 if at.json {
                     println!("{:#}", contents_document(&contents));
@@ -67,7 +67,7 @@ impl Storage {
                 Ok(Exit::Stopped)
             }
             What::Verify(at) => {
-                let disk = RealDisk::new(&at.directory);
+                let disk = RealDisk::to_read(&at.directory);
                 let report = inspect::verify(&disk, &at.directory).map_err(unreadable)?;
                 if at.json {
                     println!("{:#}", report_document(&report));
@@ -81,13 +81,20 @@ impl Storage {
     }
 }
 
+/// What a start would do about it is no hint for those who only look.
 fn unreadable(error: OpenError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::new(Exit::Disk, error);
-    if hint.is_empty() {
-        failure
-    } else {
-        failure.hint(hint)
+    match error {
+        OpenError::Missing(path) => {
+            let what = format!("there is nothing at `{}`", path.display());
+            Failure::new(Exit::Disk, what)
+        }
+        OpenError::NotOurs { .. } => {
+            Failure::new(Exit::Disk, error).hint("name the folder that `storage.directory` names")
+        }
+        error => {
+            let hint = error.hint();
+            Failure::new(Exit::Disk, error).hint(hint)
+        }
     }
 }
 

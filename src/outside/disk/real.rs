@@ -19,12 +19,32 @@ const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 #[derive(Debug)]
 pub struct RealDisk {
     root: PathBuf,
+    opens: Opens,
+}
+
+/// What files are opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opens {
+    ToWrite,
+    ToRead,
 }
 
 impl RealDisk {
     /// Does not touch the folder, which may be missing as yet.
     pub fn new(root: impl Into<PathBuf>) -> RealDisk {
-        RealDisk { root: root.into() }
+        RealDisk {
+            root: root.into(),
+            opens: Opens::ToWrite,
+        }
+    }
+
+    /// For those who only look: it takes no more than the right to read, so it works on a file
+    /// system in trouble that was mounted read-only.
+    pub fn to_read(root: impl Into<PathBuf>) -> RealDisk {
+        RealDisk {
+            root: root.into(),
+            opens: Opens::ToRead,
+        }
     }
 
     fn at(&self, path: &Path) -> PathBuf {
@@ -62,8 +82,8 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).open(self.at(path))?;
-        Ok(Arc::new(RealFile(file)))
+        options.read(true).write(self.opens == Opens::ToWrite);
+        Ok(Arc::new(RealFile(options.open(self.at(path))?)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
@@ -200,6 +220,22 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(held);
         disk.lock(Path::new("lock")).unwrap();
+    }
+
+    #[test]
+    fn whoever_only_looks_opens_nothing_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "text").unwrap();
+        let file = |disk: RealDisk| disk.open(Path::new("a")).unwrap();
+        let write = |file: Arc<dyn DiskFile>| file.write_at(&[IoSlice::new(b"T")], 0);
+        let looking = file(RealDisk::to_read(folder.path()));
+        let mut back = [0; 4];
+        looking.read_at(&mut back, 0).unwrap();
+        assert_eq!(&back, b"text");
+        // As root, too, for whom no permission counts.
+        let error = write(looking).unwrap_err();
+        assert_eq!(Errno::from_io_error(&error), Some(Errno::BADF));
+        write(file(RealDisk::new(folder.path()))).unwrap();
     }
 
     #[test]
