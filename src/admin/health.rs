@@ -114,6 +114,7 @@ mod tests {
 
     use super::*;
     use crate::buffer::Health;
+    use crate::pipeline::progress::Place;
 
     /// What both questions are answered.
     #[track_caller]
@@ -219,7 +220,7 @@ mod tests {
         progress.started(1);
         for _ in 0..3_000 {
             seconds_pass(60).await;
-            progress.refused(1, "S3.SlowDown");
+            progress.refused(1, Place::Destination, "S3.SlowDown");
         }
         check(
             Phase::Running,

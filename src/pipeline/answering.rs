@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::delivery::BACKOFF;
-use super::progress::Progress;
+use super::progress::{Place, Progress};
 use crate::buffer::{self, Answered, LogError, Mark, Outlet};
 use crate::model::{SeqRange, StreamName};
 use crate::outside::Dice;
@@ -125,7 +125,7 @@ impl Desk {
                 }
             }
         }
-        if let Some(stuck_for) = self.progress.delivered(LOGGING) {
+        if let Some(stuck_for) = self.progress.took(LOGGING, Place::Log) {
             happened::delivery::logged_again(&self.stream, stuck_for);
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Desk {
             LogError::Full => "Log.Full",
             LogError::Failed | LogError::Stale | LogError::Closed => "Log.Failed",
         };
-        let say = self.progress.refused(LOGGING, code);
+        let say = self.progress.refused(LOGGING, Place::Log, code);
         let batch = happened::delivery::Batch {
             stream: &self.stream,
             to: "answers",

@@ -20,6 +20,7 @@ use crate::objects::Refusal;
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
 use crate::pipeline::plan;
+use crate::pipeline::progress::Place;
 use crate::pipeline::reading::{self, Reading, Select, Size};
 use crate::pipeline::route::{Destination, Route};
 use crate::retry::Backoff;
@@ -158,40 +159,55 @@ impl Delivery {
             took,
         };
         happened::delivery::delivered(&self.route.metrics, batch, success);
-        self.succeeded();
+        self.taken_by(Place::Destination);
     }
 
-    /// Whatever refused this batch so far does so no longer.
-    pub(super) fn succeeded(&self) {
-        if let Some(stuck_for) = self.route.progress.delivered(self.cut.id.0) {
+    /// Whatever was refused there so far is so no longer.
+    pub(super) fn taken_by(&self, place: Place) {
+        if let Some(stuck_for) = self.route.progress.took(self.cut.id.0, place) {
             happened::delivery::recovered(&self.route.stream, stuck_for);
         }
     }
 
     /// Counts and tells; the answer is how long to wait before the next attempt.
-    fn refused(&mut self, refusal: &Refusal) -> Duration {
+    fn refused(&mut self, by: Place, refusal: &Refusal) -> Duration {
         let next_try_in = BACKOFF.pause(self.failures, refusal.retry_after, &mut self.dice);
         self.failures = self.failures.saturating_add(1);
-        self.told(happened::delivery::Failure {
+        let failure = happened::delivery::Failure {
             code: &refusal.code,
             error: refusal,
             needs_operator: refusal.needs_operator,
             attempt: self.failures,
             next_try_in,
-        });
+        };
+        self.tell(by, failure);
         next_try_in
     }
 
-    /// Counts and tells of an attempt that is followed by another.
+    /// Counts and tells of an attempt at the destination that is followed by another.
     pub(super) fn told(&self, failure: happened::delivery::Failure<'_>) {
-        let say = self.route.progress.refused(self.cut.id.0, failure.code);
+        self.tell(Place::Destination, failure);
+    }
+
+    fn tell(&self, by: Place, failure: happened::delivery::Failure<'_>) {
+        let progress = &self.route.progress;
+        let say = progress.refused(self.cut.id.0, by, failure.code);
         let batch = self.batch(self.size());
         happened::delivery::refused(&self.route.metrics, batch, failure, say);
     }
 
     /// The batch is held until the next attempt.
     pub(super) async fn hold(&mut self, refusal: &Refusal) -> Result<(), LeftToTheNextLife> {
-        let pause = self.refused(refusal);
+        let pause = self.refused(Place::Destination, refusal);
+        self.wait(pause).await
+    }
+
+    /// The same where it is the failed output that is in trouble.
+    pub(super) async fn hold_failures(
+        &mut self,
+        refusal: &Refusal,
+    ) -> Result<(), LeftToTheNextLife> {
+        let pause = self.refused(Place::FailedOutput, refusal);
         self.wait(pause).await
     }
 

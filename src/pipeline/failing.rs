@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::delivery::{Delivery, LeftToTheNextLife, span};
 use super::plan::{self, FailedPlan};
+use super::progress::Place;
 use super::reading::{Select, Size, good_records};
 use crate::buffer::{Chunk, Shape, Verdict, Verdicts};
 use crate::failed::{Cause, Line};
@@ -62,7 +63,7 @@ impl Delivery {
                 Ok(None) => plan::missing(),
                 Err(refusal) => refusal,
             };
-            self.hold(&refusal).await?;
+            self.hold_failures(&refusal).await?;
         }
     }
 
@@ -86,7 +87,7 @@ impl Delivery {
                 }
                 Err(refusal) => match self.reading.take_damage() {
                     Some(stretch) => self.set_aside(stretch).await?,
-                    None => self.hold(&refusal).await?,
+                    None => self.hold_failures(&refusal).await?,
                 },
             }
         }
@@ -125,7 +126,7 @@ impl Delivery {
             took,
         };
         happened::delivery::filed(&self.route.metrics, filed);
-        self.succeeded();
+        self.taken_by(Place::FailedOutput);
     }
 }
 

@@ -185,7 +185,11 @@ impl Delivery {
     fn again(&mut self, rejection: &Rejection, tries: &mut Tries) -> Retry {
         let failures = tries.attempts - 1;
         let pause = FIREHOSE_BACKOFF.pause(failures, rejection.retry_after, &mut self.dice);
-        tries.duration.failed(Instant::now(), pause)
+        let retry = tries.duration.failed(Instant::now(), pause);
+        if matches!(retry, Retry::GiveUp) {
+            self.route.progress.gave_up(&rejection.code);
+        }
+        retry
     }
 
     fn failed(&self, rejection: &Rejection, attempts: u32) -> Verdict {

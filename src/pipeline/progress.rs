@@ -22,9 +22,36 @@ struct Marks {
     wakes_by: Option<Instant>,
     /// Deliveries under way, by cut: when each last moved.
     under_way: BTreeMap<u64, Instant>,
+    destination: Trouble,
+    failed_output: Trouble,
+    log: Trouble,
+    log_repetition: Repetition,
+}
+
+/// What takes a batch, or does not. Each has its own troubles: what rests in the failed output says
+/// nothing about the destination that would not take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Destination,
+    FailedOutput,
+    /// It takes a transformer's answers.
+    Log,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
     refusal: Option<Refusal>,
     repetition: Repetition,
-    log_repetition: Repetition,
+}
+
+impl Trouble {
+    fn refused(&mut self, code: &str, now: Instant) {
+        let since = self.refusal.as_ref().map_or(now, |before| before.since);
+        self.refusal = Some(Refusal {
+            code: code.to_owned(),
+            since,
+        });
+    }
 }
 
 /// What keeps a stream's deliveries from succeeding.
@@ -32,7 +59,7 @@ struct Marks {
 pub struct Refusal {
     /// The newest error's code.
     pub code: String,
-    /// The first refusal after the last success.
+    /// The first refusal after the last batch that was taken there.
     pub since: Instant,
 }
 
@@ -54,16 +81,20 @@ impl Progress {
     }
 
     /// An attempt failed and there will be another. Answers whether the log should hear of it.
-    pub fn refused(&self, cut: u64, code: &str) -> Say {
+    pub fn refused(&self, cut: u64, by: Place, code: &str) -> Say {
         let now = Instant::now();
         let mut marks = self.marks();
         marks.under_way.insert(cut, now);
-        let since = marks.refusal.as_ref().map_or(now, |before| before.since);
-        marks.refusal = Some(Refusal {
-            code: code.to_owned(),
-            since,
-        });
-        marks.repetition.say(code, now)
+        let trouble = marks.at(by);
+        trouble.refused(code, now);
+        trouble.repetition.say(code, now)
+    }
+
+    /// The destination had all the time it was given and took nothing; the log hears of that from
+    /// whoever gave up.
+    pub fn gave_up(&self, code: &str) {
+        let now = Instant::now();
+        self.marks().destination.refused(code, now);
     }
 
     /// The buffer did not take an entry, or did not give a record. Answers whether the log should
@@ -72,12 +103,13 @@ impl Progress {
         self.marks().log_repetition.say(what, Instant::now())
     }
 
-    /// Answers for how long deliveries had been refused before this one.
-    pub fn delivered(&self, cut: u64) -> Option<Duration> {
+    /// Answers for how long this place had refused everything before.
+    pub fn took(&self, cut: u64, place: Place) -> Option<Duration> {
         let mut marks = self.marks();
         marks.under_way.remove(&cut);
-        marks.repetition.over();
-        Some(marks.refusal.take()?.since.elapsed())
+        let trouble = marks.at(place);
+        trouble.repetition.over();
+        Some(trouble.refusal.take()?.since.elapsed())
     }
 
     /// The delivery ended in another way: expired, or left to the next life.
@@ -97,12 +129,26 @@ impl Progress {
         Some(oldest.elapsed())
     }
 
+    /// Of all places, that which lasts longest.
     pub fn refusal(&self) -> Option<Refusal> {
-        self.marks().refusal.clone()
+        let marks = self.marks();
+        let troubles = [&marks.destination, &marks.failed_output, &marks.log];
+        let refusals = troubles.into_iter().filter_map(|it| it.refusal.as_ref());
+        refusals.min_by_key(|refusal| refusal.since).cloned()
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
         self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Marks {
+    fn at(&mut self, place: Place) -> &mut Trouble {
+        match place {
+            Place::Destination => &mut self.destination,
+            Place::FailedOutput => &mut self.failed_output,
+            Place::Log => &mut self.log,
+        }
     }
 }
 
@@ -118,7 +164,8 @@ mod tests {
         })
     }
 
-    /// `5s:wakes9`, `5s:start1`, `5s:refuse1`, `5s:deliver1`, and `5s:?`, which asks.
+    /// `5s:wakes9`, `5s:start1`, `5s:refuse1`, `5s:giveup1`, `5s:deliver1`, the same at the failed
+    /// output (`5s:hold1`, `5s:file1`), and `5s:?`, which asks.
     async fn check(steps: &str, expected: Expect) {
         let start = Instant::now();
         let progress = Progress::default();
@@ -138,8 +185,22 @@ mod tests {
                     progress.started(cut);
                     continue;
                 }
-                ("refuse", Some(cut)) => format!("{:?}", progress.refused(cut, "503")),
-                ("deliver", Some(cut)) => format!("after {}", secs(progress.delivered(cut))),
+                ("giveup", Some(_)) => {
+                    progress.gave_up("503");
+                    continue;
+                }
+                ("refuse", Some(cut)) => {
+                    format!("{:?}", progress.refused(cut, Place::Destination, "503"))
+                }
+                ("hold", Some(cut)) => {
+                    format!("{:?}", progress.refused(cut, Place::FailedOutput, "503"))
+                }
+                ("deliver", Some(cut)) => {
+                    format!("after {}", secs(progress.took(cut, Place::Destination)))
+                }
+                ("file", Some(cut)) => {
+                    format!("after {}", secs(progress.took(cut, Place::FailedOutput)))
+                }
                 _ => format!(
                     "overdue {}, attempt {}, refused for {}",
                     secs(progress.overdue()),
@@ -190,6 +251,42 @@ mod tests {
                 6s: after 5s
                 7s: overdue -, attempt -, refused for -
                 8s: after -"#]],
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_rests_in_the_failed_output_does_not_end_the_trouble_of_the_destination() {
+        check(
+            "0s:start1 1s:refuse1 3s:giveup1 4s:file1 5s:? 6s:refuse2 9s:deliver3 10s:?",
+            expect![[r#"
+                1s: Aloud { kept_back: 0 }
+                4s: after -
+                5s: overdue -, attempt -, refused for 4s
+                6s: Quietly
+                9s: after 8s
+                10s: overdue -, attempt 4s, refused for -"#]],
+        )
+        .await;
+        // Without a second try there is no refusal before the end.
+        check(
+            "0s:start1 1s:giveup1 2s:file1 5s:?",
+            expect!["2s: after -\n5s: overdue -, attempt -, refused for 4s"],
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_failed_output_has_troubles_of_its_own() {
+        check(
+            "0s:start1 1s:deliver1 2s:hold1 3s:deliver2 4s:? 5s:file1 6s:?",
+            expect![[r#"
+                1s: after -
+                2s: Aloud { kept_back: 0 }
+                3s: after -
+                4s: overdue -, attempt 2s, refused for 2s
+                5s: after 3s
+                6s: overdue -, attempt -, refused for -"#]],
         )
         .await;
     }
