@@ -89,6 +89,19 @@ fn help_is_worth_reading() {
 }
 
 #[test]
+fn help_can_be_asked_for_by_its_own_word() {
+    let folder = tempfile::tempdir().unwrap();
+    for (word, flag) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "put"], &["put", "--help"]),
+        (&["help", "storage", "ls"], &["storage", "ls", "--help"]),
+    ] {
+        let asked = |words: &[&str]| told(standpipe(folder.path()).args(words));
+        assert_eq!(asked(word), asked(flag));
+    }
+}
+
+#[test]
 fn the_version_is_said() {
     check("version", &told(standpipe(Path::new(".")).arg("--version")));
 }
@@ -101,6 +114,26 @@ fn a_bad_command_line_is_64() {
         &["run", "--sing"],
         &["put"],
         &["put", "a b"],
+        &["put", "demo", "--endpoint", "foo"],
+        &["put", "demo", "--endpoint", "ftp://127.0.0.1:1"],
+        &["put", "demo", "--endpoint", "http://127.0.0.1:1/some/path"],
+        &["put", "demo", "--endpoint", "http://me@127.0.0.1:1"],
+        &[
+            "put",
+            "demo",
+            "--endpoint",
+            "http://127.0.0.1:1",
+            "--token-file",
+            "nowhere",
+        ],
+        &[
+            "put",
+            "demo",
+            "--endpoint",
+            "http://127.0.0.1:1",
+            "--token-file",
+            "/dev/null",
+        ],
         &["test-transformer"],
         &["test-transformer", "functions.example"],
         &["test-transformer", "--lambda", "a b"],
@@ -315,17 +348,40 @@ fn put_says_that_nobody_listens() {
     check("put_unreachable", &told);
 }
 
+#[test]
+fn put_bears_the_token_of_a_file_and_puts_lines_as_they_are() {
+    let (address, requests) = server(&[("200 OK", r#"{"records":2,"first":"1","last":"2"}"#)]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "open-sesame\n").unwrap();
+    let endpoint = format!("http://{address}");
+    let mut put = standpipe(folder.path());
+    put.args([
+        "put",
+        "demo",
+        "--endpoint",
+        &endpoint,
+        "--token-file",
+        "token",
+    ]);
+    let told = told(put.write_stdin("a\nb"));
+    let request = requests.join().unwrap().pop().unwrap();
+    check("put_token", &format!("{told}--- request\n{request}"));
+}
+
 /// A daemon of which nobody knows the authority: its certificate is answered, and two connections
 /// are taken.
-fn private_server() -> (SocketAddr, String) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = made.signing_key.serialize_der().try_into().unwrap();
+fn private_server(is_ca: rcgen::IsCa) -> (SocketAddr, String) {
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let mut made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    made.is_ca = is_ca;
+    let cert = made.self_signed(&signing_key).unwrap();
+    let key = signing_key.serialize_der().try_into().unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key);
+        .with_single_cert(vec![cert.der().clone()], key);
     let config = Arc::new(config.unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -346,12 +402,12 @@ fn private_server() -> (SocketAddr, String) {
             stream.get_mut().write_all(answer.as_bytes()).unwrap();
         }
     });
-    (address, made.cert.pem())
+    (address, cert.pem())
 }
 
 #[test]
 fn put_trusts_the_authority_that_it_is_shown() {
-    let (address, pem) = private_server();
+    let (address, pem) = private_server(rcgen::IsCa::NoCa);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.crt"), pem).unwrap();
     let endpoint = format!("https://localhost:{}", address.port());
@@ -362,6 +418,61 @@ fn put_trusts_the_authority_that_it_is_shown() {
         said += &told(put.args(ca_file).write_stdin("a\n"));
     }
     check("put_ca_file", &said);
+}
+
+#[test]
+fn put_says_what_is_wrong_with_the_certificate_that_openssl_makes_unless_told_otherwise() {
+    let any = rcgen::BasicConstraints::Unconstrained;
+    let (address, pem) = private_server(rcgen::IsCa::Ca(any));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.crt"), pem).unwrap();
+    let endpoint = format!("https://localhost:{}", address.port());
+    let mut put = standpipe(folder.path());
+    put.args([
+        "put",
+        "demo",
+        "--endpoint",
+        &endpoint,
+        "--ca-file",
+        "ca.crt",
+    ]);
+    check("put_authority", &told(put.write_stdin("a\n")));
+}
+
+#[test]
+fn put_says_at_once_that_tls_is_answered() {
+    let (address, _) = private_server(rcgen::IsCa::NoCa);
+    let mut put = standpipe(Path::new("."));
+    put.args(["put", "demo", "--endpoint", &format!("http://{address}")]);
+    check("put_http_to_tls", &told(put.write_stdin("a\n")));
+}
+
+#[test]
+fn a_start_says_what_is_wrong_with_the_storage_directory_and_where_it_is() {
+    let folder = folder(
+        "listen: { firehose: { address: \"127.0.0.1:0\" }, admin: { address: \"127.0.0.1:0\" } }\n\
+         log: { level: \"off\" }\n\
+         streams: { demo: { source: direct_put, destination: { directory: { path: out } } } }\n",
+    );
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+    let mut said = String::new();
+    for directory in ["file", "dangling", "no/such/parent"] {
+        let mut run = standpipe(folder.path());
+        run.env(
+            "STANDPIPE_STORAGE__DIRECTORY",
+            folder.path().join(directory),
+        );
+        said += &told(run.arg("run"));
+    }
+    // SIGXFSZ would end it without a word.
+    let mut run = Command::new("sh");
+    run.env_clear().current_dir(folder.path());
+    run.env("STANDPIPE_STORAGE__DIRECTORY", folder.path().join("data"));
+    run.args(["-c", "ulimit -f 10000; exec \"$0\" run"]);
+    said += &told(run.arg(assert_cmd::cargo::cargo_bin("standpipe")));
+    let at = folder.path().display().to_string();
+    check("run_storage", &said.replace(&at, "[folder]"));
 }
 
 #[test]
@@ -383,6 +494,23 @@ fn a_bad_function_is_told_what_it_got_wrong() {
     let json = ["test-transformer", &url, "--json", "--records", "samples"];
     let json = told(standpipe(folder.path()).args(json));
     check("test_transformer_bad_json", &json);
+}
+
+#[test]
+fn test_transformer_blames_no_function_that_it_could_not_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("empty"), "").unwrap();
+    let url = format!("http://{}/", functions::serve(functions::good));
+    let mut said = String::new();
+    for arguments in [
+        &["--lambda", "enrich", "--endpoint", "http://127.0.0.1:1"][..],
+        &["--records", "empty", &url],
+    ] {
+        let mut test = standpipe(folder.path());
+        test.env("AWS_EC2_METADATA_DISABLED", "true");
+        said += &told(test.arg("test-transformer").args(arguments));
+    }
+    check("test_transformer_unasked", &said);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod test_transformer;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use http::Uri;
 
 pub use exit::{Exit, Failure};
 
@@ -23,10 +24,10 @@ use crate::outside::Surroundings;
 /// A self-hosted, Firehose-style delivery daemon: an acknowledged record is never lost.
 ///
 /// Producers put records with the Amazon Data Firehose API or with plain HTTP. Standpipe says yes
-/// once they are on disk, and delivers them in batches to S3 or a directory.
+/// once they are on disk, and delivers them in batches to S3, a directory, an HTTP endpoint or
+/// Splunk.
 #[derive(Debug, Parser)]
 #[command(name = "standpipe", version, after_help = exit::EXIT_CODES)]
-#[command(disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -68,6 +69,21 @@ impl Configuration {
         };
         load(&sources, surroundings)
     }
+}
+
+/// A server's address, by the rule of the configuration.
+fn endpoint(text: &str) -> Result<Uri, String> {
+    if text.contains('@') {
+        return Err("an endpoint has no user and no password".to_owned());
+    }
+    let uri: Option<Uri> = text.parse().ok();
+    let uri = uri.filter(|uri| {
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_web && matches!(uri.path(), "" | "/") && uri.query().is_none()
+    });
+    uri.ok_or_else(|| {
+        "write the scheme, the host and no path, e.g. `http://127.0.0.1:4573`".to_owned()
+    })
 }
 
 /// Parses the arguments, runs the command, prints why it failed.

@@ -62,8 +62,8 @@ fn refused(error: StartError) -> Failure {
     let (exit, hint) = match &error {
         StartError::Bind(_) => (Exit::Disk, None),
         StartError::Signals(_) => (Exit::Bug, None),
-        StartError::Open(daemon::OpenError::Storage(error)) => {
-            (storage_exit(error), Some(error.hint()))
+        StartError::Open(daemon::OpenError::Storage { cause, .. }) => {
+            (storage_exit(cause), Some(cause.hint()))
         }
         StartError::Open(
             daemon::OpenError::Destination { .. } | daemon::OpenError::Connections { .. },

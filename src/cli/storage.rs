@@ -58,7 +58,7 @@ impl Storage {
         match &self.what {
             What::Ls(at) => {
                 let disk = RealDisk::to_read(&at.directory);
-                let contents = inspect::contents(&disk, &at.directory).map_err(unreadable)?;
+                let contents = inspect::contents(&disk, &at.directory).map_err(at.unreadable())?;
                 if at.json {
                     println!("{:#}", contents_document(&contents));
                 } else {
@@ -68,7 +68,7 @@ impl Storage {
             }
             What::Verify(at) => {
                 let disk = RealDisk::to_read(&at.directory);
-                let report = inspect::verify(&disk, &at.directory).map_err(unreadable)?;
+                let report = inspect::verify(&disk, &at.directory).map_err(at.unreadable())?;
                 if at.json {
                     println!("{:#}", report_document(&report));
                 } else {
@@ -81,19 +81,28 @@ impl Storage {
     }
 }
 
-/// What a start would do about it is no hint for those who only look.
-fn unreadable(error: OpenError) -> Failure {
-    match error {
-        OpenError::Missing(path) => {
-            let what = format!("there is nothing at `{}`", path.display());
-            Failure::new(Exit::Disk, what)
-        }
-        OpenError::NotOurs { .. } => {
-            Failure::new(Exit::Disk, error).hint("name the folder that `storage.directory` names")
-        }
-        error => {
-            let hint = error.hint();
-            Failure::new(Exit::Disk, error).hint(hint)
+#[derive(Debug, thiserror::Error)]
+#[error("failed to look into `{}`", .directory.display())]
+struct Unreadable {
+    directory: PathBuf,
+    #[source]
+    cause: OpenError,
+}
+
+impl Directory {
+    /// What a start would do about it is no hint for those who only look.
+    fn unreadable(&self) -> impl FnOnce(OpenError) -> Failure {
+        let directory = self.directory.clone();
+        move |cause| {
+            let hint = match &cause {
+                OpenError::Missing(path) => {
+                    let what = format!("there is nothing at `{}`", path.display());
+                    return Failure::new(Exit::Disk, what);
+                }
+                OpenError::NotOurs { .. } => "name the folder that `storage.directory` names",
+                cause => cause.hint(),
+            };
+            Failure::new(Exit::Disk, Unreadable { directory, cause }).hint(hint)
         }
     }
 }

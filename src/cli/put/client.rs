@@ -1,20 +1,18 @@
-//! PutRecordBatch, as a client speaks it: signed or not, repeated until all records are taken.
+//! A batch is sent until all of it is taken.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
-use serde::Deserialize;
-use serde_json::json;
+use http::{StatusCode, Uri};
 
-use crate::aws::{SignError, Signer};
+use super::wire::{Identity, refusal};
+use crate::aws::SignError;
 use crate::model::StreamName;
-use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, asked_to_wait};
+use crate::outside::http_client::{HttpClient, Limits, SendError, Trouble, asked_to_wait};
 use crate::outside::{Clock, Dice};
 use crate::retry::{Backoff, Jitter};
+use crate::telemetry::Chain;
 
 const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(200),
@@ -32,10 +30,11 @@ pub struct Client {
     pub http: Arc<dyn HttpClient>,
     pub endpoint: Uri,
     pub stream: StreamName,
-    /// `None`: unsigned.
-    pub signer: Option<Signer>,
+    pub identity: Identity,
     pub clock: Clock,
     pub dice: Dice,
+    /// Whether it answered before: then it is the right address, and who is gone comes back.
+    pub answered: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -44,34 +43,12 @@ pub enum PutError {
     Send(#[source] SendError),
     #[error("the records were refused with {status}: {message}")]
     Refused { status: StatusCode, message: String },
-    #[error("the daemon took no more for {FAILURES_MAX} attempts; its last answer: {message}")]
+    #[error("the daemon took no more for {FAILURES_MAX} attempts; the last one: {message}")]
     Full { message: String },
     #[error("the answer is not one of the Firehose API: {status}")]
     Strange { status: StatusCode },
     #[error(transparent)]
     Sign(SignError),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    failed_put_count: usize,
-    request_responses: Vec<RecordAnswer>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RecordAnswer {
-    error_code: Option<String>,
-    error_message: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ErrorAnswer {
-    #[serde(rename = "__type", default)]
-    kind: String,
-    #[serde(alias = "Message", default)]
-    message: String,
 }
 
 /// What came of one attempt.
@@ -111,22 +88,24 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, batch: &[Bytes]) -> Result<Attempt, PutError> {
-        let request = self.request(batch).await?;
+    async fn attempt(&mut self, batch: &[Bytes]) -> Result<Attempt, PutError> {
+        let request = self.identity.request(&self.endpoint, &self.stream, batch);
+        let request = request.await.map_err(PutError::Sign)?;
         let response = match self.http.send(request, LIMITS).await {
             Ok(response) => response,
-            // The records may have been taken: putting them again may double them, and not putting
-            // them may lose them.
-            Err(error @ (SendError::TimedOut { .. } | SendError::Broken { .. })) => {
-                return Ok(Attempt::Later(error.to_string(), None));
+            Err(error) if self.may_pass(&error) => {
+                return Ok(Attempt::Later(Chain(&error).to_string(), None));
             }
-            Err(error @ SendError::Connect { .. }) => return Err(PutError::Send(error)),
+            Err(error) => return Err(PutError::Send(error)),
         };
+        self.answered = true;
         let status = response.status();
         if status == StatusCode::OK {
-            return left_over(batch, &response).ok_or(PutError::Strange { status });
+            let left = self.identity.left(batch, &response);
+            let (left, message) = left.ok_or(PutError::Strange { status })?;
+            return Ok(Attempt::Left(left, message));
         }
-        let message = message(&response);
+        let message = refusal(&response);
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let asked = asked_to_wait(response.headers(), self.clock.now());
             return Ok(Attempt::Later(message, asked));
@@ -134,63 +113,128 @@ impl Client {
         Err(PutError::Refused { status, message })
     }
 
-    async fn request(&self, batch: &[Bytes]) -> Result<Request<Outgoing>, PutError> {
-        let record = |record: &Bytes| json!({ "Data": STANDARD.encode(record) });
-        let records: Vec<_> = batch.iter().map(record).collect();
-        let body = json!({ "DeliveryStreamName": self.stream.as_str(), "Records": records });
-        let body = Bytes::from(body.to_string());
-        let mut request = Request::post(self.endpoint.clone());
-        let headers = request.headers_mut().expect("an endpoint is a good URI");
-        headers.extend(self.headers());
-        let mut request = request.body(()).expect("all headers are constant");
-        if let Some(signer) = &self.signer {
-            signer
-                .sign(&mut request, &body)
-                .await
-                .map_err(PutError::Sign)?;
+    /// A daemon that is restarted breaks off, and then refuses connections for a while. Where a
+    /// request broke off its records may have been taken: putting them again may double them, and
+    /// not putting them may lose them.
+    fn may_pass(&self, error: &SendError) -> bool {
+        match error.trouble() {
+            Trouble::TimedOut | Trouble::Broken | Trouble::TooLong => true,
+            Trouble::Unreachable | Trouble::ConnectTimedOut | Trouble::Handshake | Trouble::Tls => {
+                self.answered
+            }
+            Trouble::UnknownIssuer
+            | Trouble::OtherHost
+            | Trouble::BadCertificate
+            | Trouble::BadStatus
+            | Trouble::NotHttp => false,
         }
-        Ok(request.map(|()| Outgoing::Whole(body)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io;
+    use std::sync::Mutex;
+
+    use expect_test::{Expect, expect};
+    use futures_util::FutureExt;
+    use futures_util::future::{self, BoxFuture};
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::outside::http_client::Outgoing;
+
+    /// What becomes of each request in turn.
+    struct Script(Mutex<VecDeque<&'static str>>);
+
+    impl HttpClient for Script {
+        fn send(
+            &self,
+            _: Request<Outgoing>,
+            limits: Limits,
+        ) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
+            let authority = "daemon.test".to_owned();
+            let refused: Arc<io::Error> = Arc::new(io::ErrorKind::ConnectionRefused.into());
+            let reset: Arc<io::Error> = Arc::new(io::ErrorKind::ConnectionReset.into());
+            let answer = |status: u16, body: &'static str| {
+                let answer = Response::builder().status(status);
+                Ok(answer.body(Bytes::from_static(body.as_bytes())).unwrap())
+            };
+            let result = match self.0.lock().unwrap().pop_front() {
+                Some("ok") => answer(200, r#"{"FailedPutCount":0,"RequestResponses":[{}]}"#),
+                Some("full") => answer(503, r#"{"__type":"Full","message":"Slow down."}"#),
+                Some("refused") => Err(SendError::Connect {
+                    authority,
+                    cause: refused,
+                }),
+                Some("reset") => Err(SendError::Broken {
+                    authority,
+                    cause: reset,
+                }),
+                Some("late") => Err(SendError::TimedOut {
+                    authority,
+                    after: limits.timeout,
+                }),
+                other => panic!("{other:?} is asked for"),
+            };
+            future::ready(result).boxed()
+        }
     }
 
-    fn headers(&self) -> HeaderMap {
-        let pairs = [
-            (header::CONTENT_TYPE.as_str(), "application/x-amz-json-1.1"),
-            ("x-amz-target", "Firehose_20150804.PutRecordBatch"),
-        ];
-        let header = |(name, value): (&'static str, &'static str)| {
-            (
-                header::HeaderName::from_static(name),
-                header::HeaderValue::from_static(value),
-            )
+    /// Puts a batch of one record again and again, until an error or the end of the script.
+    async fn check(script: &'static str, expected: Expect) {
+        let http = Arc::new(Script(Mutex::new(script.split(' ').collect())));
+        let mut client = Client {
+            http: http.clone(),
+            endpoint: Uri::from_static("http://daemon.test"),
+            stream: "demo".parse().unwrap(),
+            identity: Identity::Nobody,
+            clock: Clock::system(),
+            dice: Dice::seeded(1),
+            answered: false,
         };
-        pairs.into_iter().map(header).collect()
+        let mut taken = 0;
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !http.0.lock().unwrap().is_empty() {
+            let batch = vec![Bytes::from_static(b"a")];
+            outcome = client.put(batch, &mut taken).await;
+        }
+        let outcome =
+            outcome.map_or_else(|error| Chain(&error).to_string(), |()| "done".to_owned());
+        let left = http.0.lock().unwrap().len();
+        expected.assert_eq(&format!("{taken} taken, {left} not asked: {outcome}"));
     }
-}
 
-/// The records that were not taken; `None` when the answer is not for this batch.
-fn left_over(batch: &[Bytes], response: &Response<Bytes>) -> Option<Attempt> {
-    let answer: Answer = serde_json::from_slice(response.body()).ok()?;
-    if answer.request_responses.len() != batch.len() {
-        return None;
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_is_restarted_is_waited_for() {
+        check(
+            "ok reset refused refused refused full ok",
+            expect!["2 taken, 0 not asked: done"],
+        )
+        .await;
     }
-    if answer.failed_put_count == 0 {
-        return Some(Attempt::Left(Vec::new(), String::new()));
-    }
-    let failed = |(_, answer): &(&Bytes, &RecordAnswer)| answer.error_code.is_some();
-    let failed = batch.iter().zip(&answer.request_responses).filter(failed);
-    let (left, answers): (Vec<Bytes>, Vec<&RecordAnswer>) = failed
-        .map(|(record, answer)| (record.clone(), answer))
-        .unzip();
-    let message = answers
-        .first()
-        .and_then(|answer| answer.error_message.clone());
-    Some(Attempt::Left(left, message.unwrap_or_default()))
-}
 
-fn message(response: &Response<Bytes>) -> String {
-    match serde_json::from_slice::<ErrorAnswer>(response.body()) {
-        Ok(answer) if !answer.message.is_empty() => format!("{}: {}", answer.kind, answer.message),
-        Ok(answer) => answer.kind,
-        Err(_) => response.status().to_string(),
+    #[tokio::test(start_paused = true)]
+    async fn an_address_where_nobody_ever_answered_is_not_waited_for() {
+        check(
+            "refused ok",
+            expect![[r#"0 taken, 1 not asked: the daemon could not be asked: failed to connect to `daemon.test`: connection refused"#]],
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_attempts_in_a_row_that_bring_nothing_are_the_end() {
+        check(
+            "ok full full full full full full late late late refused ok",
+            expect!["1 taken, 1 not asked: the daemon took no more for 10 attempts; the last one: failed to connect to `daemon.test`: connection refused"],
+        )
+        .await;
+        check(
+            "ok full full full full full full late late late ok",
+            expect!["2 taken, 0 not asked: done"],
+        )
+        .await;
     }
 }

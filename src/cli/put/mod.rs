@@ -2,6 +2,7 @@
 
 mod client;
 pub(super) mod lines;
+mod wire;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,11 +15,12 @@ use http::uri::Scheme;
 
 use self::client::{Client, PutError};
 use self::lines::Batches;
+use self::wire::Identity;
 use super::{Configuration, Exit, Failure};
 use crate::aws::{self, Profile, SignError, Signer};
 use crate::config::{Loaded, plain_profile, usual_proxies};
 use crate::model::StreamName;
-use crate::outside::http_client::{HttpClient, Network, Settings};
+use crate::outside::http_client::{HttpClient, Network, SendError, Settings, Trouble};
 use crate::outside::{Clock, Dice, Surroundings};
 
 const HELP: &str = "\
@@ -27,10 +29,11 @@ Examples:
   journalctl -f -o json | standpipe put demo
   standpipe put clicks --endpoint https://standpipe.example:4573 --profile default -c client.yaml
   standpipe put clicks --endpoint https://standpipe.example:4573 --ca-file our-ca.crt app.log
+  standpipe put clicks --endpoint https://standpipe.example:4573 --token-file secrets/token app.log
 
 The daemon is found at `listen.firehose` of the configuration, unless --endpoint says otherwise.
 Requests are signed when the configuration has producers or --profile is given; with --endpoint
-alone, when $AWS_ACCESS_KEY_ID or $AWS_PROFILE is set.
+alone, when $AWS_ACCESS_KEY_ID or $AWS_PROFILE is set. With --token-file they bear that token.
 
 Exit codes: 0 all lines taken, 1 refused, 64 bad command line, 69 not reachable,
 75 the daemon took no more, 78 bad configuration";
@@ -38,8 +41,9 @@ Exit codes: 0 all lines taken, 1 refused, 64 bad command line, 69 not reachable,
 /// Sends lines to a stream, each as one record.
 ///
 /// Reads a file or standard input and puts up to 500 lines or 4 MiB at once. The newline stays with
-/// its line. Records that the daemon has no room for are put again, with pauses; a record whose
-/// answer was lost may be there twice. Says how many were taken.
+/// its line. Records that the daemon has no room for are put again, with pauses, and so they are when
+/// it is gone for a minute after it answered once, as in a restart; a record whose answer was lost
+/// may be there twice. Says how many were taken.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub struct Put {
@@ -50,13 +54,17 @@ pub struct Put {
     file: Option<PathBuf>,
 
     /// Where the daemon is, such as http://127.0.0.1:4573.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = super::endpoint)]
     endpoint: Option<Uri>,
 
     /// Signs with this profile of the configuration's section `aws`; without it with what AWS's
     /// tools would use.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+
+    /// Puts as the producer whose bearer token is in this file.
+    #[arg(long, value_name = "PATH", conflicts_with = "profile")]
+    token_file: Option<PathBuf>,
 
     /// Certificate authorities to trust beside the system's, as PEM: of a daemon whose certificate a
     /// private authority signed.
@@ -116,20 +124,23 @@ impl Put {
         let target = self.target(surroundings)?;
         let http = self.network(&target, surroundings)?;
         let clock = Clock::system();
-        let signer = match target.profile {
-            None => None,
-            Some(profile) => {
+        let identity = match target.caller {
+            Caller::Unsigned => Identity::Nobody,
+            Caller::Bearer(identity) => identity,
+            Caller::Signed(profile) => {
                 let connection = aws::connect(&profile, http.clone(), clock.clone()).await;
-                Some(Signer::new(connection, profile.region, "firehose"))
+                let signer = Signer::new(connection, profile.region, "firehose");
+                Identity::Signer(Box::new(signer))
             }
         };
         Ok(Client {
             http,
             endpoint: target.endpoint,
             stream: self.stream.clone(),
-            signer,
+            identity,
             clock,
             dice: Dice::system(),
+            answered: false,
         })
     }
 
@@ -138,9 +149,9 @@ impl Put {
         target: &Target,
         surroundings: &Surroundings,
     ) -> Result<Arc<dyn HttpClient>, Failure> {
-        let mut settings = match &target.profile {
-            Some(profile) => profile.http.clone(),
-            None => Settings {
+        let mut settings = match &target.caller {
+            Caller::Signed(profile) => profile.http.clone(),
+            Caller::Unsigned | Caller::Bearer(_) => Settings {
                 proxies: usual_proxies(surroundings),
                 ..Settings::default()
             },
@@ -159,79 +170,128 @@ impl Put {
 
     fn failure(&self, error: PutError) -> Failure {
         let (exit, hint) = match &error {
-            PutError::Send(error) if error.is_untrusted() => {
-                let hint = "trust the authority that signed its certificate: `--ca-file PATH`";
-                (Exit::Unreachable, Some(hint))
-            }
-            PutError::Send(_) => (
-                Exit::Unreachable,
-                Some("is the daemon running? `standpipe run`"),
+            PutError::Send(error) => (Exit::Unreachable, unreachable_hint(error)),
+            PutError::Refused { .. } => (Exit::No, ""),
+            PutError::Full { .. } => (Exit::TryAgain, ""),
+            PutError::Strange { .. } => (Exit::No, "is this a Standpipe daemon's address?"),
+            PutError::Sign(SignError::Credentials(_)) => (
+                Exit::BadConfiguration,
+                "name a profile of the configuration: `--profile NAME`, or bear a producer's token: \
+                 `--token-file PATH`",
             ),
-            PutError::Refused { .. } => (Exit::No, None),
-            PutError::Full { .. } => (Exit::TryAgain, None),
-            PutError::Strange { .. } => (Exit::No, Some("is this a Standpipe daemon's address?")),
-            PutError::Sign(SignError::Credentials(_)) => {
-                let hint = "name a profile of the configuration: `--profile NAME`";
-                (Exit::BadConfiguration, Some(hint))
-            }
-            PutError::Sign(SignError::Request(_)) => (Exit::Bug, None),
+            PutError::Sign(SignError::Request(_)) => (Exit::Bug, ""),
         };
         let failure = Failure::new(exit, error);
         match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+            "" => failure,
+            hint => failure.hint(hint),
         }
+    }
+}
+
+fn unreachable_hint(error: &SendError) -> &'static str {
+    match error.trouble() {
+        Trouble::BadCertificate if error.shows_authority() => {
+            "make it a certificate of its own, with `basicConstraints=CA:FALSE`"
+        }
+        Trouble::UnknownIssuer | Trouble::OtherHost | Trouble::BadCertificate => {
+            "trust the authority that signed its certificate: `--ca-file PATH`"
+        }
+        Trouble::NotHttp => "does it answer with TLS? Then its URL begins with https://",
+        Trouble::Handshake | Trouble::Tls => {
+            "does it answer without TLS? Then its URL begins with http://"
+        }
+        Trouble::Unreachable
+        | Trouble::ConnectTimedOut
+        | Trouble::TimedOut
+        | Trouble::TooLong
+        | Trouble::BadStatus
+        | Trouble::Broken => "is the daemon running? `standpipe run`",
     }
 }
 
 /// Where to put, and as whom.
 struct Target {
     endpoint: Uri,
-    /// `None`: unsigned.
-    profile: Option<Profile>,
+    caller: Caller,
+}
+
+enum Caller {
+    Unsigned,
+    Signed(Box<Profile>),
+    Bearer(Identity),
 }
 
 impl Put {
     fn target(&self, surroundings: &Surroundings) -> Result<Target, Failure> {
-        let needs_configuration =
-            self.endpoint.is_none() || self.profile.is_some() || self.configuration.is_named();
-        if !needs_configuration {
-            let may_sign = ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"];
-            let signs = may_sign
-                .iter()
-                .any(|name| surroundings.variable(name).is_some());
-            let region = || surroundings.variable("AWS_REGION").unwrap_or("us-east-1");
+        let bearer = self.bearer(surroundings)?;
+        if let Some(endpoint) = &self.endpoint
+            && self.profile.is_none()
+            && !self.configuration.is_named()
+        {
             return Ok(Target {
-                endpoint: self
-                    .endpoint
-                    .clone()
-                    .expect("else the configuration is needed"),
-                profile: signs.then(|| plain_profile("default", region(), surroundings)),
+                endpoint: endpoint.clone(),
+                caller: bearer.unwrap_or_else(|| usual_caller(surroundings)),
             });
         }
         let loaded = self.configuration.load(surroundings)?;
-        let endpoint = self
-            .endpoint
-            .clone()
-            .unwrap_or_else(|| listening_at(&loaded));
-        let profile = match &self.profile {
-            Some(name) => Some(named(name, &loaded)?),
-            None if loaded.settings.producers.is_empty() => None,
-            None => {
-                let default = loaded
-                    .profiles
-                    .iter()
-                    .find(|profile| profile.name == "default");
-                let region = &loaded.settings.identity.region;
-                Some(
-                    default
-                        .cloned()
-                        .unwrap_or_else(|| plain_profile("default", region, surroundings)),
-                )
-            }
+        let endpoint = self.endpoint.clone();
+        let caller = match bearer {
+            Some(bearer) => bearer,
+            None => self.configured_caller(&loaded, surroundings)?,
         };
-        Ok(Target { endpoint, profile })
+        Ok(Target {
+            endpoint: endpoint.unwrap_or_else(|| listening_at(&loaded)),
+            caller,
+        })
     }
+
+    fn bearer(&self, surroundings: &Surroundings) -> Result<Option<Caller>, Failure> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let shown = path.display();
+        let text = surroundings.read_text(path).map_err(|error| {
+            let what = format!("failed to read `{shown}`: {error}");
+            Failure::new(Exit::BadCommandLine, what)
+        })?;
+        // Editors end a file with a newline.
+        let identity = Identity::bearer(text.trim_end_matches(['\r', '\n']));
+        let identity = identity.ok_or_else(|| {
+            let what = format!("`{shown}` does not hold a bearer token: one line of visible text");
+            Failure::new(Exit::BadCommandLine, what)
+        })?;
+        Ok(Some(Caller::Bearer(identity)))
+    }
+
+    fn configured_caller(
+        &self,
+        loaded: &Loaded,
+        surroundings: &Surroundings,
+    ) -> Result<Caller, Failure> {
+        if let Some(name) = &self.profile {
+            return Ok(Caller::Signed(Box::new(named(name, loaded)?)));
+        }
+        if loaded.settings.producers.is_empty() {
+            return Ok(Caller::Unsigned);
+        }
+        let mut profiles = loaded.profiles.iter();
+        let default = profiles.find(|profile| profile.name == "default").cloned();
+        let region = &loaded.settings.identity.region;
+        let profile = default.unwrap_or_else(|| plain_profile("default", region, surroundings));
+        Ok(Caller::Signed(Box::new(profile)))
+    }
+}
+
+/// Without a configuration: as AWS's tools would, if anything of theirs is set.
+fn usual_caller(surroundings: &Surroundings) -> Caller {
+    let may_sign = ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"];
+    let mut may_sign = may_sign.iter();
+    if !may_sign.any(|name| surroundings.variable(name).is_some()) {
+        return Caller::Unsigned;
+    }
+    let region = surroundings.variable("AWS_REGION").unwrap_or("us-east-1");
+    Caller::Signed(Box::new(plain_profile("default", region, surroundings)))
 }
 
 /// The configuration's profile of this name.

@@ -3,6 +3,7 @@
 mod report;
 mod trials;
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use self::trials::Trial;
 use super::put::lines::Batches;
 use super::put::named;
 use super::{Configuration, Exit, Failure};
-use crate::aws::Profile;
+use crate::aws::{Profile, SignError};
 use crate::config::{plain_profile, usual_proxies};
 use crate::model::{DirectoryId, RecordsBuilder, Seq};
 use crate::outside::http_client::{HttpClient, Network, Settings as HttpSettings};
@@ -53,7 +54,7 @@ pub struct TestTransformer {
     lambda: Option<FunctionName>,
 
     /// Where Lambda's Invoke API is; without it the profile's endpoint, else AWS's own.
-    #[arg(long, value_name = "URL", requires = "lambda")]
+    #[arg(long, value_name = "URL", requires = "lambda", value_parser = super::endpoint)]
     endpoint: Option<Uri>,
 
     /// Invokes with this profile of the configuration's section `aws`; without it with what AWS's
@@ -165,6 +166,10 @@ impl Samples {
         };
         let batch = lines.next();
         let batch = batch.map_err(|error| Failure::new(Exit::BadCommandLine, error))?;
+        if batch.is_empty() && *shown == 0 {
+            let what = "the file of --records is empty: there is no sample in it";
+            return Err(Failure::new(Exit::BadCommandLine, what));
+        }
         if batch.is_empty() {
             return Ok(None);
         }
@@ -246,10 +251,20 @@ impl Examined {
 fn stopping(probed: Result<Probed, Trouble>) -> Result<Result<Probed, Trouble>, Failure> {
     match probed {
         Err(trouble) if trouble.is_unconnected() => Err(Failure::new(Exit::Unreachable, trouble)),
+        Err(trouble) if is_unsigned(&trouble) => {
+            let hint = "name a profile of the configuration: `--profile NAME`";
+            Err(Failure::new(Exit::BadConfiguration, trouble).hint(hint))
+        }
         Err(trouble) if trouble.code.needs_operator() => {
             let hint = trouble.code.message();
             Err(Failure::new(Exit::No, trouble).hint(hint))
         }
         probed => Ok(probed),
     }
+}
+
+/// Whether the function was never asked, for want of credentials.
+fn is_unsigned(trouble: &Trouble) -> bool {
+    let cause = trouble.source().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(SignError::Credentials(_)))
 }

@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 
+use super::trouble::is_of_authority;
 use super::{
     AnswerTooLong, ClientIdentity, HttpClient, Limits, Outgoing, Proxies, SendError, Settings,
 };
@@ -215,6 +216,11 @@ fn outgoing(request: Request<Outgoing>) -> Request<reqwest::Body> {
     Request::from_parts(head, body)
 }
 
+/// In words, for what the library says of it is the name of one of its types.
+#[derive(Debug, thiserror::Error)]
+#[error("its certificate is that of an authority (CA:TRUE), which cannot be a server's as well")]
+struct AuthorityShown(#[source] Arc<dyn Error + Send + Sync>);
+
 fn classified(authority: String, cause: Box<dyn Error + Send + Sync>) -> SendError {
     let by_reqwest = cause.downcast_ref::<reqwest::Error>();
     let connecting = by_reqwest.is_some_and(reqwest::Error::is_connect);
@@ -223,7 +229,10 @@ fn classified(authority: String, cause: Box<dyn Error + Send + Sync>) -> SendErr
         Ok(by_reqwest) => Arc::new(by_reqwest.without_url()),
         Err(other) => Arc::from(other),
     };
-    if connecting {
+    if connecting && is_of_authority(cause.as_ref()) {
+        let cause = Arc::new(AuthorityShown(cause));
+        SendError::Connect { authority, cause }
+    } else if connecting {
         SendError::Connect { authority, cause }
     } else {
         SendError::Broken { authority, cause }

@@ -72,6 +72,27 @@ impl SendError {
     }
 }
 
+impl SendError {
+    /// Whether the certificate that was shown is an authority's own: it may be trusted to sign, and
+    /// never to serve. `openssl req -x509` makes such a one unless told otherwise.
+    pub fn shows_authority(&self) -> bool {
+        match self {
+            SendError::Connect { cause, .. } => is_of_authority(cause.as_ref()),
+            SendError::TimedOut { .. } | SendError::Broken { .. } => false,
+        }
+    }
+}
+
+pub(super) fn is_of_authority(cause: &(dyn Error + 'static)) -> bool {
+    causes(cause).any(|cause| match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) => {
+            // An error of a crate that rustls keeps to itself; a test holds its name.
+            other.0.to_string() == "CaUsedAsEndEntity"
+        }
+        Some(_) | None => false,
+    })
+}
+
 fn of_tls(cause: &(dyn Error + 'static)) -> Option<Trouble> {
     Some(match cause.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
