@@ -94,16 +94,35 @@ impl OpenError {
             OpenError::Unreadable { .. } => {
                 "copy the directory to a disk that is well, as far as it can be read, and start there"
             }
-            OpenError::Full { .. } => "make room on the file system",
+            OpenError::Full { .. } => {
+                "make room on the file system, or lower `storage.max_size`: the segments of a \
+                 smaller log are smaller"
+            }
             OpenError::TooSmall { .. }
             | OpenError::Begin(WriteError::NoSegment | WriteError::Segment) => {
                 "raise `storage.max_size`: what is buffered needs more than that"
             }
             OpenError::TooManyStreams { .. } => "raise `storage.max_size`, or run two daemons",
-            OpenError::Disk { .. } | OpenError::Begin(_) => {
-                "check that the daemon's user may write there and that the disk is well"
-            }
+            OpenError::Disk { cause, .. } => disk_hint(cause.kind()),
+            OpenError::Begin(_) => disk_hint(io::ErrorKind::Other),
         }
+    }
+}
+
+fn disk_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "something else has this name: `storage.directory` must be a folder, or make one"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system is mounted read-only, as Linux does when a disk fails: see the kernel's \
+             log, or correct `storage.directory`"
+        }
+        io::ErrorKind::PermissionDenied => "let the daemon's user write there",
+        io::ErrorKind::FileTooLarge => {
+            "the size of files is limited here: raise it (`ulimit -f`, systemd's `LimitFSIZE=`)"
+        }
+        _ => "check that the daemon's user may write there and that the disk is well",
     }
 }
 

@@ -1,6 +1,7 @@
 //! From settings to a daemon that is ready to run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::streams::{Streams, Task};
@@ -49,8 +50,12 @@ pub struct Daemon {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("failed to open the storage")]
-    Storage(#[source] buffer::OpenError),
+    #[error("failed to open the storage directory `{}`", .directory.display())]
+    Storage {
+        directory: PathBuf,
+        #[source]
+        cause: buffer::OpenError,
+    },
     #[error("failed to open the destination of stream `{stream}`")]
     Destination {
         stream: StreamName,
@@ -153,7 +158,10 @@ fn open_log(settings: &Settings, doors: &mut Doors) -> Result<buffer::Opened, Op
         doors.dice.fork(),
         doors.metrics.clone(),
     )
-    .map_err(OpenError::Storage)
+    .map_err(|cause| OpenError::Storage {
+        directory: settings.storage.directory.clone(),
+        cause,
+    })
 }
 
 fn spec(stream: &config::Stream) -> StreamSpec {

@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use crate::config::{Listen, Settings};
 use crate::daemon::{Daemon, Doors, OpenError, Outcome, Sockets, following, signals};
 use crate::model::StreamName;
-use crate::outside::disk::RealDisk;
+use crate::outside::disk::{self, RealDisk};
 use crate::outside::http_client::Network;
 use crate::outside::{Clock, Dice, Followed, Surroundings};
-use crate::server::{BindError, Listener};
+use crate::server::{BindError, Identity, Listener, Producer};
 use crate::telemetry::{Metrics, happened};
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,7 @@ pub async fn start(
     let clock = Clock::system();
     let storage = &settings.storage.directory;
     happened::daemon::started(&metrics, clock.now(), configuration, storage);
+    disk::outlive_size_limit().map_err(StartError::Signals)?;
     let (mut sockets, address) = bind(&settings.listen, surroundings).await?;
     let doors = Doors {
         disk: Box::new(|root| Arc::new(RealDisk::new(root))),
@@ -95,16 +96,24 @@ fn say_where(settings: &Settings, address: SocketAddr) {
         let objects = stream.description.destination.url();
         happened::daemon::stream_ready(&stream.name, &endpoint, objects);
     }
-    if let Some(stream) = settings.streams.first()
-        && open_to_all
-    {
-        for line in lines_to_copy(&endpoint, &settings.identity.region, &stream.name) {
-            happened::daemon::try_it(&line);
+    let region = &settings.identity.region;
+    let lines = match (settings.streams.first(), settings.producers.first()) {
+        (None, _) => return,
+        (Some(stream), None) => lines_to_copy(&endpoint, region, &stream.name).to_vec(),
+        (Some(_), Some(producer)) => {
+            let mut streams = settings.streams.iter().map(|stream| &stream.name);
+            let may_see = |name: &&StreamName| producer.streams.iter().any(|it| it.matches(name));
+            let stream = streams.find(may_see);
+            let line = stream.map(|stream| line_of(producer, &endpoint, region, stream));
+            line.into_iter().collect()
         }
-        let others = settings.streams.len() - 1;
-        if 0 < others {
-            happened::daemon::others_likewise(others);
-        }
+    };
+    for line in lines {
+        happened::daemon::try_it(&line);
+    }
+    let others = settings.streams.len() - 1;
+    if 0 < others && open_to_all {
+        happened::daemon::others_likewise(others);
     }
 }
 
@@ -121,4 +130,18 @@ fn lines_to_copy(endpoint: &str, region: &str, stream: &StreamName) -> [String; 
         ),
         format!("{put} --record 'Data=\"hello from the CLI v1\"'"),
     ]
+}
+
+/// With the producer's own secret in the place of the dots.
+fn line_of(producer: &Producer, endpoint: &str, region: &str, stream: &StreamName) -> String {
+    match &producer.identity {
+        Identity::Token(_) => format!(
+            "curl -H 'Authorization: Bearer …' -d 'hello from curl' \
+             {endpoint}/v1/streams/{stream}/records"
+        ),
+        Identity::AccessKey { access_key_id, .. } => format!(
+            "curl --aws-sigv4 aws:amz:{region}:firehose --user '{access_key_id}:…' \
+             -d 'hello from curl' {endpoint}/v1/streams/{stream}/records"
+        ),
+    }
 }

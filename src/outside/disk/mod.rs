@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 pub use real::RealDisk;
 use rustix::io::Errno;
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// One file system below one root folder; every path is relative to it, with `""` for the root.
 pub trait Disk: Send + Sync {
@@ -67,6 +69,15 @@ pub fn is_lost(error: &io::Error) -> bool {
     ];
     error.kind() == io::ErrorKind::UnexpectedEof
         || Errno::from_io_error(error).is_some_and(|errno| LOST.contains(&errno))
+}
+
+/// Makes a limit on the size of files an error of the write that met it (`EFBIG`). Without this the
+/// kernel ends the process with SIGXFSZ, which says nothing to anybody. To be called within a
+/// runtime; it holds for as long as the process lives.
+pub fn outlive_size_limit() -> io::Result<()> {
+    let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    // The handler stays when nobody listens.
+    signal(exceeded).map(drop)
 }
 
 /// Runs `work` where it may wait: on the blocking pool, or at once on a disk that never waits (a
