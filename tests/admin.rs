@@ -42,7 +42,7 @@ async fn a_daemon_that_runs_is_healthy_and_ready() {
     let expected = expect![[r#"
         GET /healthz → 200 text/plain; charset=utf-8: ok
         HEAD /readyz → 200 text/plain; charset=utf-8: ok
-        GET /metrics → 200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is.
+        GET /metrics → 200 text/plain; version=0.0.4; charset=utf-8: # HELP standpipe_build_info Which Standpipe this is.
     "#]];
     check(&idle::daemon(None), &requests, expected).await;
 }
@@ -72,7 +72,7 @@ async fn the_page_and_the_reasons_are_for_the_tokens_holder() {
     let expected = expect![[r#"
         GET /metrics → 401 text/plain; charset=utf-8: send the token of listen.admin
         GET /metrics open-sesam → 401 text/plain; charset=utf-8: send the token of listen.admin
-        GET /metrics open-sesame → 200 application/openmetrics-text; version=1.0.0; charset=utf-8: # HELP standpipe_build Which Standpipe this is.
+        GET /metrics open-sesame → 200 text/plain; version=0.0.4; charset=utf-8: # HELP standpipe_build_info Which Standpipe this is.
         GET /readyz → 503 text/plain; charset=utf-8: no
         GET /readyz open-sesame → 503 text/plain; charset=utf-8: the daemon is stopping
     "#]];
@@ -91,7 +91,8 @@ async fn whoever_asks_for_something_else_is_told_what_there_is() {
 const INTRODUCTION: &str = "\
 # Metrics
 
-`GET /metrics` on `listen.admin` answers in the OpenMetrics text format. This page is written from
+`GET /metrics` on `listen.admin` answers in the OpenMetrics text format to those who ask for it, as
+Prometheus does, and in Prometheus' older text format (0.0.4) to all others. This page is written from
 the program's own table: `UPDATE_EXPECT=1 cargo test --test admin` writes it anew.
 
 The records of a stream are conserved, on every page and across restarts (the log itself keeps the
@@ -99,10 +100,18 @@ totals):
 
     accepted = delivered + failed + dropped + expired + quarantined + buffered
 
-An alarm worth having: `standpipe_delivery_stuck_seconds` above what you can wait,
-`standpipe_oldest_record_age_seconds` above a few buffer intervals, `standpipe_log_full`,
-`standpipe_log_failed`, any increase of `standpipe_expired_records_total` or
-`standpipe_quarantined_records_total`.
+An alarm worth having:
+
+- `standpipe_delivery_stuck_seconds` above what you can wait: the destination, or the failed output,
+  takes nothing. With an HTTP endpoint or Splunk it lasts on while batches go to the failed output.
+- any increase of `standpipe_failed_records_total`: records were not taken, or a function failed them,
+  and they wait in the failed output for you.
+- any increase of `standpipe_quarantined_records_total`: the disk damaged records.
+- `standpipe_oldest_record_age_seconds` above a few buffer intervals.
+- `standpipe_log_full` and `standpipe_log_failed`.
+
+The counters of a stream exist from the start, at zero, but for those that an error's code names.
+`expired` is always 0 as yet: nothing is given up on for its age.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -119,16 +128,52 @@ fn the_documentation_names_every_metric() {
     expect_file!["../docs/metrics.md"].assert_eq(&page);
 }
 
+async fn page(accept: &'static str) -> String {
+    let daemon = idle::daemon(None);
+    let request = http::Request::get("/metrics").header("accept", accept);
+    let answer = daemon.admin.call(request.body(incoming("")).unwrap()).await;
+    let page = answer.into_body().collect().await.unwrap().to_bytes();
+    sorted(std::str::from_utf8(&page).unwrap())
+}
+
 #[tokio::test]
 async fn the_page_of_an_idle_daemon_is_this() {
-    let daemon = idle::daemon(None);
-    let request = http::Request::get("/metrics").body(incoming("")).unwrap();
-    let answer = daemon.admin.call(request).await;
-    let page = answer.into_body().collect().await.unwrap().to_bytes();
-    let page = sorted(std::str::from_utf8(&page).unwrap());
+    let page = page("application/openmetrics-text; version=1.0.0").await;
     insta::with_settings!({ filters => vec![(r#"version="[^"]+""#, r#"version="VERSION""#)] }, {
         insta::assert_snapshot!("idle", page);
     });
+}
+
+#[tokio::test]
+async fn scrapers_of_the_older_format_find_each_counter_under_its_own_name() {
+    let page = page("text/plain; version=0.0.4").await;
+    let families = [
+        "standpipe_build",
+        "standpipe_accepted_records",
+        "standpipe_log_full",
+    ];
+    let lines = page.lines().filter(|line| {
+        let words = line
+            .trim_start_matches("# HELP ")
+            .trim_start_matches("# TYPE ");
+        families.iter().any(|family| words.starts_with(family))
+    });
+    let shown: String = lines.map(|line| format!("{line}\n")).collect();
+    let shown = shown.replace(env!("CARGO_PKG_VERSION"), "[version]");
+    expect![[r#"
+        # HELP standpipe_build_info Which Standpipe this is.
+        # TYPE standpipe_build_info gauge
+        standpipe_build_info{version="[version]"} 1
+        # HELP standpipe_accepted_records_total Records acknowledged since the log began: the sum of the next six.
+        # TYPE standpipe_accepted_records_total counter
+        standpipe_accepted_records_total{stream="clicks"} 0
+        standpipe_accepted_records_total{stream="orders"} 0
+        # HELP standpipe_log_full 1 while the log is full and puts are refused, else 0.
+        # TYPE standpipe_log_full gauge
+        standpipe_log_full 0
+    "#]]
+    .assert_eq(&shown);
+    assert!(!page.contains("# EOF"));
 }
 
 /// The samples of a family come in any order.

@@ -9,6 +9,7 @@
 //! With a token, the page is for its holder alone, and so are the reasons: a load balancer that
 //! cannot send a token still learns yes or no.
 
+mod format;
 mod health;
 mod page;
 
@@ -27,6 +28,7 @@ use crate::outside::stop::Stop;
 use crate::pipeline::progress::Progress;
 use crate::server::{Pulse, Request, Response, Service};
 use crate::telemetry::Metrics;
+use format::Format;
 use health::{Observed, Reasons};
 use page::Page;
 
@@ -78,7 +80,7 @@ impl Admin {
         }
         let trusted = self.trusts(headers);
         match question {
-            Question::Metrics if trusted => self.metrics(),
+            Question::Metrics if trusted => self.metrics(Format::asked_for(headers)),
             Question::Metrics => unauthorized(),
             Question::Healthy => yes_or_no(self.observed().unhealthy(), trusted),
             Question::Ready => yes_or_no(self.observed().unready(), trusted),
@@ -106,11 +108,11 @@ impl Admin {
         }
     }
 
-    fn metrics(&self) -> Response {
-        let text = self
+    fn metrics(&self, format: Format) -> Response {
+        let page = self
             .page
             .write(&self.watched.status, &self.watched.pipelines);
-        typed(StatusCode::OK, page::CONTENT_TYPE, text)
+        typed(StatusCode::OK, format.content_type(), format.write(page))
     }
 }
 

@@ -15,8 +15,6 @@ use crate::pipeline::progress::Progress;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Segments, Stream, Totals};
 
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 pub struct Page {
     metrics: Metrics,
     /// Held while a page is written: two of them at once could mix two looks at the log, and then
@@ -34,6 +32,7 @@ impl Page {
         }
     }
 
+    /// As OpenMetrics.
     pub fn write(
         &self,
         status: &buffer::Status,

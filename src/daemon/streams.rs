@@ -16,11 +16,12 @@ use crate::outside::{Clock, Dice};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::transforming::{self, Transforming};
 use crate::pipeline::{self, Cuts, Destination, FailedOutput, Pipeline, Route};
+use crate::sink::FlushReason;
 use crate::sink::http_endpoint::HttpEndpoint;
 use crate::sink::objects::Objects;
 use crate::sink::splunk::Splunk;
 use crate::source::direct_put;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, happened};
 use crate::transform::{self, Transformer};
 
 /// Something that brings a stream's records further, to be run.
@@ -150,6 +151,8 @@ impl Streams {
             stop: self.stop.clone(),
             upstream_ended: reader.upstream_ended,
         };
+        let reasons = FlushReason::ALL.map(FlushReason::as_str);
+        happened::delivery::ready(&self.metrics, &facts.name, route.to(), &reasons);
         let dice = self.dice.fork();
         let pipeline = Pipeline::new(&reader.settings, facts.clone(), reader.cuts, route, dice);
         self.tasks

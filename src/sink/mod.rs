@@ -27,6 +27,9 @@ pub enum FlushReason {
 }
 
 impl FlushReason {
+    pub const ALL: [FlushReason; 3] =
+        [FlushReason::Size, FlushReason::Interval, FlushReason::Drain];
+
     pub fn as_str(self) -> &'static str {
         match self {
             FlushReason::Size => "size",

@@ -32,6 +32,31 @@ impl Batch<'_> {
     }
 }
 
+/// Counters that a stream will certainly use begin at nothing, so that Prometheus' `increase` sees
+/// their first event. The codes of errors are known only when they come.
+pub fn ready(metrics: &Metrics, stream: &StreamName, to: &'static str, reasons: &[&'static str]) {
+    let stream = stream.to_string();
+    for &reason in reasons {
+        let stream = stream.clone();
+        let flush = Flush { stream, to, reason };
+        metrics.flushes.get_or_create(&flush).inc_by(0);
+    }
+    let attempt = Attempt {
+        stream: stream.clone(),
+        to,
+        result: "ok".to_owned(),
+    };
+    metrics.delivery_attempts.get_or_create(&attempt).inc_by(0);
+    let labels = Delivered { stream, to };
+    metrics
+        .deliveries_in_flight
+        .get_or_create(&labels)
+        .inc_by(0);
+    metrics.delivered_objects.get_or_create(&labels).inc_by(0);
+    let bytes_put = metrics.delivered_object_bytes.get_or_create(&labels);
+    bytes_put.inc_by(0);
+}
+
 pub fn cut(metrics: &Metrics, batch: Batch<'_>, reason: &'static str) {
     let flush = Flush {
         stream: batch.stream.to_string(),

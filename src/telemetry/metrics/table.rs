@@ -155,7 +155,7 @@ impl Metrics {
             Row::new(
                 "delivery_stuck_seconds",
                 "stream",
-                "How long deliveries have been refused, or a transformer's answers have found no room in the log; 0 while all succeed",
+                "How long the destination, the failed output, or the log (for a transformer's answers) has taken nothing; 0 while each takes what it gets",
                 self.delivery_stuck.clone(),
             ),
             Row::new(
@@ -216,7 +216,7 @@ impl Conservation {
             Row::new(
                 "expired_records",
                 "stream",
-                "Accepted records that could not be delivered within the retention",
+                "Accepted records that were given up on for their age: none, as yet",
                 self.expired_records.clone(),
             ),
             Row::new(
