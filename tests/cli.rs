@@ -451,7 +451,7 @@ fn put_says_at_once_that_tls_is_answered() {
 fn a_start_says_what_is_wrong_with_the_storage_directory_and_where_it_is() {
     let folder = folder(
         "listen: { firehose: { address: \"127.0.0.1:0\" }, admin: { address: \"127.0.0.1:0\" } }\n\
-         log: { level: \"off\" }\n\
+         log: { level: error }\n\
          streams: { demo: { source: direct_put, destination: { directory: { path: out } } } }\n",
     );
     std::fs::write(folder.path().join("file"), "").unwrap();
