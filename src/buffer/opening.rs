@@ -112,7 +112,7 @@ impl OpenError {
 fn disk_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "something else has this name: `storage.directory` must be a folder, or make one"
+            "a file, or a link to nowhere, has this name: correct `storage.directory`"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
             "the file system is mounted read-only, as Linux does when a disk fails: see the kernel's \

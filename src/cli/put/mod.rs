@@ -42,8 +42,8 @@ Exit codes: 0 all lines taken, 1 refused, 64 bad command line, 69 not reachable,
 ///
 /// Reads a file or standard input and puts up to 500 lines or 4 MiB at once. The newline stays with
 /// its line. Records that the daemon has no room for are put again, with pauses, and so they are when
-/// it is gone for a minute after it answered once, as in a restart; a record whose answer was lost
-/// may be there twice. Says how many were taken.
+/// it is gone for half a minute after it answered once, as in a restart; a record whose answer was
+/// lost may be there twice. Says how many were taken.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub struct Put {

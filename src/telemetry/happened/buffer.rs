@@ -29,7 +29,10 @@ pub fn directory_forgets(directory: &Path) {
 
 /// Streams in the log that the configuration no longer names: their data stays.
 pub fn orphaned(stream: &StreamName, records: u64) {
-    warn!(%stream, records, "the log holds a stream that is no longer configured");
+    warn!(
+        %stream, records,
+        "the log holds a stream that is no longer configured; configure it again to deliver them"
+    );
 }
 
 /// B5: something in the log cannot be read. Its records are settled as quarantined.

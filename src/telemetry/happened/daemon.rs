@@ -82,13 +82,13 @@ pub fn halting(why: &str) {
     );
 }
 
-/// `buffered` records stay in the log for the next start.
-pub fn stopped(buffered: u64, took: Duration) {
-    info!(
-        records = buffered,
-        took = seconds(took),
-        "stopped; these records wait in the log"
-    );
+/// `buffered` records stay in the log for the next start. `ran` is the whole life.
+pub fn stopped(buffered: u64, ran: Duration) {
+    let ran = seconds(ran);
+    match buffered {
+        0 => info!(ran, "stopped; no record waits in the log"),
+        records => info!(records, ran, "stopped; these records wait in the log"),
+    }
 }
 
 /// A bug. The drain follows, and exit code 70.
