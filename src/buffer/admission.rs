@@ -47,12 +47,15 @@ pub fn room_for_others(shared: &Shared) -> usize {
 }
 
 /// How many bytes of arrivals may be written. Behind a transformer each also needs room for its
-/// answer, and answers have a free segment of their own beyond the reserve; else the log fills with
-/// what cannot be answered.
+/// answer, though it need not be made yet, and answers have a free segment of their own beyond the
+/// reserve; else the log fills with what cannot be answered.
 pub fn room_for_arrivals(shared: &Shared) -> usize {
     let for_answers = usize::from(!shared.transformed.is_empty());
-    let room = room_beyond(shared, limits::SEGMENTS_RESERVED + for_answers);
-    room.saturating_sub(room_for_answers(shared))
+    let reserved = limits::SEGMENTS_RESERVED + for_answers;
+    let (free, to_make) = (shared.pool.len(), shared.pool.to_make());
+    let ready = room_beyond(shared, free, reserved);
+    let in_all = room_beyond(shared, free + to_make, reserved);
+    ready.min(in_all.saturating_sub(room_for_answers(shared)))
 }
 
 fn room_for_answers(shared: &Shared) -> usize {
@@ -69,13 +72,13 @@ fn room_for_answer(of: Span) -> usize {
     of.bytes() as usize + 8 * of.records() as usize
 }
 
-/// How many bytes may be written before so many free segments are touched: what is left of this
-/// segment, and of each free one beyond them what no snapshot takes.
-fn room_beyond(shared: &Shared, reserved: usize) -> usize {
+/// How many bytes may be written before so many of the free segments are touched: what is left of
+/// this segment, and of each free one beyond them what no snapshot takes.
+fn room_beyond(shared: &Shared, free: usize, reserved: usize) -> usize {
     let segment = shared.geometry.segment_bytes as usize;
     let current = shared.inner().current;
     let written = current.map_or(segment, |(_, current)| current.end as usize);
-    let spare = shared.pool.len().checked_sub(reserved);
+    let spare = free.checked_sub(reserved);
     spare.map_or(0, |spare| {
         segment.saturating_sub(written) + spare * segment / 2
     })
@@ -98,7 +101,7 @@ struct Admission<'a> {
 impl Admission<'_> {
     fn of(shared: &Shared) -> Admission<'_> {
         let room_for_arrivals = room_for_arrivals(shared);
-        let room_for_answers = room_beyond(shared, limits::SEGMENTS_RESERVED);
+        let room_for_answers = room_beyond(shared, shared.pool.len(), limits::SEGMENTS_RESERVED);
         let inner = shared.inner();
         let held = inner.state.streams.iter().map(|(id, stream)| {
             let open = stream.open_cuts();
@@ -188,7 +191,8 @@ impl Admission<'_> {
         // A log that is full of arrivals gets room only by answering them: a stream none of whose
         // answers waits to be delivered may use one segment of the reserve.
         let may_use_reserve = !self.used_last_resort && nothing_waits;
-        let room = room_beyond(self.shared, limits::SEGMENTS_RESERVED - 1);
+        let (free, reserved) = (self.shared.pool.len(), limits::SEGMENTS_RESERVED - 1);
+        let room = room_beyond(self.shared, free, reserved);
         match may_use_reserve && length <= room {
             true => Ok(()),
             false => Err(LogError::Full),

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::admission::{Admitted, admit, room_for_arrivals, room_for_others};
 use super::entry::{Answer, Effect, Entry};
-use super::pool::Fill;
+use super::pool::{Fill, GROW_PAUSE};
 use super::queue::{Request, Taker, Waited};
 use super::reader::ReaderId;
 use super::shared::Shared;
@@ -37,12 +37,19 @@ impl Committer {
         let Committer { mut writer, taker } = self;
         let shared = writer.shared().clone();
         let mut growing = JoinSet::new();
+        note_fullness(&shared, !has_room(&shared));
         loop {
             if growing.is_empty() && shared.pool.wants_more() {
                 growing.spawn(grow(shared.clone()));
             }
+            let is_full = shared.inner().health == Health::Full;
             tokio::select! {
                 biased;
+                Some(grown) = growing.join_next() => match grown {
+                    Ok(()) if has_room(&shared) => note_fullness(&shared, false),
+                    Ok(()) => {}
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                },
                 waited = taker.0.wait() => match waited {
                     Waited::Requests => {
                         shared.inner().committing_since = Some(Instant::now());
@@ -54,10 +61,8 @@ impl Committer {
                     }
                     Waited::Closed => break,
                 },
-                Some(grown) = growing.join_next() => match grown {
-                    Ok(()) => {}
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
-                },
+                // B7: the file system may have room again, and nobody puts where puts are refused.
+                () = async { sleep(GROW_PAUSE).await }, if is_full => {}
             }
         }
         shared.pool.stop();
@@ -69,11 +74,8 @@ impl Committer {
 /// One more file, in the background.
 async fn grow(shared: Arc<Shared>) {
     let disk = shared.disk.clone();
-    let grown = off_thread(&disk, move || shared.pool.grow(Fill::Zeros)).await;
-    if let Some(Err(error)) = grown {
-        // B7: back-pressure, not trouble.
-        happened::buffer::growth_failed(&error);
-    }
+    // B7: without room it is back-pressure, not trouble; the pool tells it.
+    drop(off_thread(&disk, move || shared.pool.grow(Fill::Zeros)).await);
 }
 
 /// One group: what waits, up to the bound.
@@ -88,7 +90,7 @@ fn commit(writer: &mut Writer) {
     make_room(&shared, &requests);
     // Few extents, and long ones. The sort is stable: a stream's requests stay in order (D2).
     requests.sort_by_key(Request::stream);
-    let has_room = room_for_others(&shared) <= room_for_arrivals(&shared);
+    let has_room = has_room(&shared);
     let Admitted { entries, refused } = admit(&shared, requests);
     let all_admitted = refused.is_empty();
     // Health says so before anybody who was refused can ask.
@@ -102,7 +104,7 @@ fn commit(writer: &mut Writer) {
     let written = writer.write(entries);
     // A settlement may have made room, and nobody else may come to notice it.
     writer.reclaim();
-    if all_admitted && room_for_others(&shared) <= room_for_arrivals(&shared) {
+    if all_admitted && self::has_room(&shared) {
         note_fullness(&shared, false);
     }
     if written.is_err() {
@@ -121,12 +123,13 @@ fn make_room(shared: &Shared, requests: &[Request]) {
     });
     let wanted = appends.sum::<usize>() + room_for_others(shared);
     while room_for_arrivals(shared) < wanted
-        && let Some(grown) = shared.pool.grow(Fill::Reserve)
-    {
-        if let Err(error) = grown {
-            happened::buffer::growth_failed(&error);
-        }
-    }
+        && (shared.pool.grow(Fill::Reserve).is_some() || shared.pool.wait_for_one())
+    {}
+}
+
+/// Beside what is kept for cuts and settlements.
+fn has_room(shared: &Shared) -> bool {
+    room_for_others(shared) <= room_for_arrivals(shared)
 }
 
 /// A clean stop proves all before it, so *end* is a group of its own.

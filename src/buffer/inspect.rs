@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::frame::Header;
+use super::life;
 use super::quarantine;
 use super::recovery::{self, Directory, Replayed, Standing, look, replay};
 use super::scan::{Depth, Found, Stretch, Window, scan};
@@ -27,7 +28,7 @@ pub struct Contents {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     pub directory: DirectoryId,
-    pub lives: u64,
+    pub lives: u32,
     pub streams: Vec<Stream>,
     /// Those with something alive, and the newest.
     pub segments: Vec<Segment>,
@@ -108,17 +109,20 @@ pub struct Report {
 }
 
 struct Read {
-    replayed: Replayed,
+    /// `None` where no daemon ever wrote anything.
+    replayed: Option<Replayed>,
     free: usize,
+    strange: Vec<u64>,
 }
 
 /// Streams, segments, totals and open cuts, at `directory`, the root of `disk`.
 pub fn contents(disk: &dyn Disk, directory: &Path) -> Result<Contents, OpenError> {
     let files = look(disk, directory)?;
-    let Some(Read { replayed, free }) = read(disk, &files)? else {
+    let Read { replayed, free, .. } = read(disk, &files)?;
+    let Some(replayed) = replayed else {
         return Ok(Contents {
             log: None,
-            free_segments: files.free.len() + files.segments.len(),
+            free_segments: free,
         });
     };
     let Replayed {
@@ -140,7 +144,7 @@ pub fn contents(disk: &dyn Disk, directory: &Path) -> Result<Contents, OpenError
     };
     let log = Log {
         directory: state.directory,
-        lives: state.life,
+        lives: life::count(state.life),
         streams: state.streams.values().map(stream).collect(),
         segments: state.segments.iter().map(segment).collect(),
     };
@@ -192,7 +196,18 @@ fn unproven_of(replayed: &Replayed, stream: u32) -> Unproven {
 pub fn verify(disk: &dyn Disk, directory: &Path) -> Result<Report, OpenError> {
     let files = look(disk, directory)?;
     let mut report = Report::default();
-    let Some(Read { replayed, .. }) = read(disk, &files)? else {
+    let Read {
+        replayed, strange, ..
+    } = read(disk, &files)?;
+    let damage = strange.into_iter().map(|id| Damage {
+        segment: segment_name(id),
+        offset: 0,
+        bytes: files.segments.get(&id).copied().unwrap_or_default(),
+        cause: Cause::Changed,
+        records: None,
+    });
+    report.damage.extend(damage);
+    let Some(replayed) = replayed else {
         return Ok(report);
     };
     for (&id, sealed) in &replayed.state.segments {
@@ -204,9 +219,16 @@ pub fn verify(disk: &dyn Disk, directory: &Path) -> Result<Report, OpenError> {
     Ok(report)
 }
 
-fn read(disk: &dyn Disk, files: &Directory) -> Result<Option<Read>, OpenError> {
-    let Some(chain) = recovery::find(disk, files)? else {
-        return Ok(None);
+fn read(disk: &dyn Disk, files: &Directory) -> Result<Read, OpenError> {
+    let chain = recovery::find(disk, files)?;
+    let strange = recovery::strange(disk, files, chain.as_ref())?;
+    let all = files.segments.len() + files.free.len() - strange.len();
+    let Some(chain) = chain else {
+        return Ok(Read {
+            replayed: None,
+            free: all,
+            strange,
+        });
     };
     let mut replayed = replay(chain)?;
     let state = &mut replayed.state;
@@ -218,11 +240,11 @@ fn read(disk: &dyn Disk, files: &Directory) -> Result<Option<Read>, OpenError> {
     for Standing { id, sealed, .. } in &replayed.segments {
         state.segments.insert(*id, *sealed);
     }
-    let all = files.segments.len() + files.free.len();
-    Ok(Some(Read {
+    Ok(Read {
         free: all.saturating_sub(state.segments.len()),
-        replayed,
-    }))
+        replayed: Some(replayed),
+        strange,
+    })
 }
 
 fn verify_segment(

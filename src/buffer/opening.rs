@@ -12,6 +12,7 @@ use super::geometry::Geometry;
 use super::index::Indexes;
 use super::intake::Intake;
 use super::lane::LaneState;
+use super::life;
 use super::outlet::Outlet;
 use super::pool::{Fill, Pool};
 use super::queue::{Door, Queue};
@@ -26,7 +27,7 @@ use super::stream::Stream;
 use super::writer::{WriteError, Writer};
 use super::{Handles, Health, Opened, Settings, StreamFacts, StreamSpec};
 use crate::model::ReaderKind;
-use crate::model::{Spare, Timestamp, limits};
+use crate::model::{ByteSize, Spare, Timestamp, limits};
 use crate::outside::disk::{Disk, DiskFile};
 use crate::outside::{Clock, Dice};
 use crate::telemetry::{Metrics, happened};
@@ -135,14 +136,14 @@ pub fn open(
     mut dice: Dice,
     metrics: Metrics,
 ) -> Result<Opened, OpenError> {
-    let geometry = Geometry::of(settings.max_size);
-    let (bytes, segment) = (settings.max_size.get(), u64::from(geometry.segment_bytes));
-    let least = segment * limits::SEGMENTS_MIN;
+    let bytes = settings.max_size.get();
+    let least = u64::from(Geometry::of(settings.max_size).segment_bytes) * limits::SEGMENTS_MIN;
     if bytes < least {
         return Err(OpenError::TooSmall { bytes, least });
     }
-    let (directory, lock) = recovery::enter(disk.as_ref(), &settings.directory)?;
-    let mut recovered = recovery::recover(disk.as_ref(), &directory, &metrics, &mut dice)?;
+    let (mut directory, lock) = recovery::enter(disk.as_ref(), &settings.directory)?;
+    let geometry = Geometry::of(bounded(disk.as_ref(), settings)?);
+    let mut recovered = recovery::recover(disk.as_ref(), &mut directory, &metrics, &mut dice)?;
     adopt_streams(&mut recovered.state, streams, clock.now());
     let transformed = transformed(&recovered.state, streams);
     check_lanes(&recovered.state, &transformed, geometry)?;
@@ -158,9 +159,25 @@ pub fn open(
     let written_again = again.len();
     let mut writer = Writer::new(shared.clone(), next_id);
     writer.open_segment(again).map_err(OpenError::Begin)?;
-    let lives = shared.inner().state.life;
+    let lives = life::count(shared.inner().state.life);
     happened::buffer::opened(&settings.directory, lives, written_again);
     Ok(hand_out(shared, writer, streams))
+}
+
+/// A log that may grow until its file system is full would stop whatever else writes there.
+fn bounded(disk: &dyn Disk, settings: &Settings) -> Result<ByteSize, OpenError> {
+    let capacity = disk.capacity();
+    let capacity = capacity.map_err(|cause| OpenError::disk("ask for the size of", "", cause))?;
+    let Some(capacity) = capacity else {
+        return Ok(settings.max_size);
+    };
+    let share = ByteSize::bytes(capacity / 100 * limits::STORAGE_PERCENT_OF_FILE_SYSTEM_MAX);
+    let bound = share.max(limits::STORAGE_SIZE_MIN);
+    if settings.max_size <= bound {
+        return Ok(settings.max_size);
+    }
+    happened::buffer::size_bounded(&settings.directory, settings.max_size, bound);
+    Ok(bound)
 }
 
 /// The tables of all lanes fit every snapshot.
@@ -259,7 +276,6 @@ fn fill_pool(
             });
         }
         // B7: there is enough to open, and what is missing is back-pressure.
-        happened::buffer::growth_failed(&cause);
         break;
     }
     Ok(pool)

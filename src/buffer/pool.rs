@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,9 +15,10 @@ use tokio::time::Instant;
 use super::segment::free_name;
 use crate::model::limits;
 use crate::outside::disk::{Disk, DiskFile};
+use crate::telemetry::happened;
 
 /// After a file could not be made, the next try is this much later.
-const GROW_PAUSE: Duration = Duration::from_secs(1);
+pub const GROW_PAUSE: Duration = Duration::from_secs(1);
 /// One write while a file is filled.
 const FILL_BYTES: usize = 1 << 20;
 
@@ -27,7 +28,10 @@ pub struct Pool {
     /// All segment files together, free and used (`storage.max_size`).
     bytes_max: u64,
     stopping: AtomicBool,
+    hurry: AtomicBool,
     files: Mutex<Files>,
+    /// One more file stands, or could not be made.
+    made: Condvar,
 }
 
 #[derive(Default)]
@@ -37,7 +41,8 @@ struct Files {
     /// All segment files together.
     bytes: u64,
     next_number: u64,
-    /// When a file could not be made.
+    being_made: usize,
+    /// When a file could not be made; `None` once one could.
     failed_at: Option<Instant>,
 }
 
@@ -56,7 +61,9 @@ impl Pool {
             segment_bytes,
             bytes_max,
             stopping: AtomicBool::new(false),
+            hurry: AtomicBool::new(false),
             files: Mutex::default(),
+            made: Condvar::new(),
         }
     }
 
@@ -102,6 +109,35 @@ impl Pool {
         few && !tired && files.bytes + u64::from(self.segment_bytes) <= self.bytes_max
     }
 
+    /// How many more files there may be, those that are being made among them. None, while the file
+    /// system has no room.
+    pub fn to_make(&self) -> usize {
+        let files = self.lock();
+        if files.failed_at.is_some() {
+            return 0;
+        }
+        let left = self.bytes_max.saturating_sub(files.bytes) / u64::from(self.segment_bytes);
+        left as usize + files.being_made
+    }
+
+    /// Waits until a file that is being filled in the background stands, in a hurry; `false` where none
+    /// is.
+    pub fn wait_for_one(&self) -> bool {
+        let files = self.lock();
+        if files.being_made == 0 {
+            return false;
+        }
+        self.hurry.store(true, Ordering::Relaxed);
+        let made = |files: &mut Files| 0 < files.being_made;
+        drop(
+            self.made
+                .wait_while(files, made)
+                .expect("nobody panics with this lock"),
+        );
+        self.hurry.store(false, Ordering::Relaxed);
+        true
+    }
+
     /// Gives up filling, so that nobody waits for it.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -120,15 +156,24 @@ impl Pool {
             }
             files.next_number += 1;
             files.bytes += bytes;
+            files.being_made += 1;
             free_name(files.next_number)
         };
         let made = self.make(Path::new(&name), fill);
         let mut files = self.lock();
+        files.being_made -= 1;
+        self.made.notify_all();
         match made {
-            Ok(()) => files.free.push_back(name),
-            Err(_) => {
+            Ok(()) => {
+                files.free.push_back(name);
+                files.failed_at = None;
+            }
+            Err(ref error) => {
                 files.bytes -= bytes;
-                files.failed_at = Some(Instant::now());
+                let failed_before = files.failed_at.replace(Instant::now()).is_some();
+                if !failed_before && !self.stopping.load(Ordering::Relaxed) {
+                    happened::buffer::growth_failed(error);
+                }
                 // If even this fails, the file has a wrong size or is good: the next start sees to it.
                 let _ = self.disk.remove(Path::new(&name));
             }
@@ -151,6 +196,9 @@ impl Pool {
         for at in (0..self.segment_bytes).step_by(zeros.len()) {
             if self.stopping.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::Interrupted.into());
+            }
+            if self.hurry.load(Ordering::Relaxed) {
+                return file.allocate(u64::from(self.segment_bytes));
             }
             let length = zeros.len().min((self.segment_bytes - at) as usize);
             file.write_at(&[IoSlice::new(&zeros[..length])], u64::from(at))?;

@@ -21,19 +21,41 @@ pub struct Stretch {
     pub length: u32,
 }
 
-/// One copy is enough: a stretch that was copied before is left as it is.
+impl Stretch {
+    /// Where its copy stands.
+    fn path(self) -> PathBuf {
+        let Stretch {
+            segment,
+            offset,
+            length,
+        } = self;
+        let name = format!("segment-{segment:020}-{offset:010}-{length}.bin");
+        [FOLDER, &name].iter().collect()
+    }
+}
+
+/// A file that was a segment, as far as its name goes, is kept whole.
+pub fn keep(disk: &dyn Disk, name: &str, stretch: Stretch) -> io::Result<()> {
+    disk.rename(Path::new(name), &stretch.path())?;
+    disk.sync_folder(Path::new(FOLDER))?;
+    disk.sync_folder(Path::new(""))
+}
+
+/// One copy is enough: a stretch that was copied before is left as it is. A copy that a crash cut
+/// short has another name, and is made anew.
 pub fn copy(disk: &dyn Disk, file: &dyn DiskFile, stretch: Stretch) -> io::Result<()> {
-    let Stretch {
-        segment,
-        offset,
-        length,
-    } = stretch;
-    let name = format!("segment-{segment:020}-{offset:010}-{length}.bin");
-    let path: PathBuf = [FOLDER, &name].iter().collect();
-    let copy = match disk.create(&path) {
-        Ok(copy) => copy,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(error),
+    let Stretch { offset, length, .. } = stretch;
+    let path = stretch.path();
+    if disk.open(&path).is_ok() {
+        return Ok(());
+    }
+    let incomplete = path.with_extension("incomplete");
+    let copy = match disk.create(&incomplete) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(&incomplete)?;
+            disk.create(&incomplete)?
+        }
+        created => created?,
     };
     let end = u64::from(offset) + u64::from(length);
     let mut piece = vec![0; COPY_BYTES.min(length as usize)];
@@ -44,6 +66,7 @@ pub fn copy(disk: &dyn Disk, file: &dyn DiskFile, stretch: Stretch) -> io::Resul
         copy.write_at(&[IoSlice::new(&piece[..bytes])], at - u64::from(offset))?;
     }
     copy.sync()?;
+    disk.rename(&incomplete, &path)?;
     disk.sync_folder(Path::new(FOLDER))
 }
 

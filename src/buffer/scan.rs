@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::frame::{ALIGNMENT, HEADER_BYTES, Header, MAGIC, Place};
+use super::life;
 use super::salvage;
 use crate::outside::disk::DiskFile;
 
@@ -213,8 +214,12 @@ fn next_header(window: &mut Window, stretch: Stretch, at: u32) -> io::Result<Opt
 }
 
 /// The first header of whatever life that was written for this segment: ids are never used twice, so
-/// what an earlier use of the file left behind is none.
-pub fn first_header(window: &mut Window, segment: u64) -> io::Result<Option<Header>> {
+/// what an earlier use of the file left behind is none; nor is what was put (`life`).
+pub fn first_header(
+    window: &mut Window,
+    segment: u64,
+    drawn: Option<u32>,
+) -> io::Result<Option<Header>> {
     let mut from = 0;
     while from < window.end() {
         let length = WINDOW_BYTES.min((window.end() - from) as usize);
@@ -229,6 +234,8 @@ pub fn first_header(window: &mut Window, segment: u64) -> io::Result<Option<Head
             let place = Place { segment, offset };
             let bytes = window.get(offset, HEADER_BYTES)?;
             let header = bytes.and_then(|bytes| Header::decode_of_any_life(bytes, place));
+            let header =
+                header.filter(|header| drawn.is_none_or(|drawn| life::drawn(header.life) == drawn));
             if header.is_some() {
                 return Ok(header);
             }

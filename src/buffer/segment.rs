@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crc_fast::{CrcAlgorithm, checksum};
 
+use super::life;
 use super::scan::Window;
 use super::wire::crc32c;
 use crate::outside::disk::DiskFile;
@@ -100,18 +101,46 @@ impl Head {
         bytes
     }
 
-    /// The first of the two copies that is whole, looked for in the first half of the file.
-    pub fn read(window: &mut Window, id: u64) -> std::io::Result<Result<Head, HeadError>> {
+    /// The first of the two copies that is whole. The second is looked for in the first half of the
+    /// file, where records of a former use may lie, so it must be of this directory (`life`).
+    pub fn read(
+        window: &mut Window,
+        id: u64,
+        drawn: Option<u32>,
+    ) -> std::io::Result<Result<Head, HeadError>> {
+        let first = Head::read_first(window)?;
+        if first.as_ref().is_ok_and(|head| head.id == id)
+            || matches!(first, Err(HeadError::Newer(_)))
+        {
+            return Ok(first);
+        }
         let half = window.end() / 2;
-        let mut newer = None;
-        for at in (0..half).step_by(GROUP_ALIGNMENT) {
-            match Head::read_copy(window, at, id)? {
-                Ok(head) => return Ok(Ok(head)),
-                Err(HeadError::Newer(version)) => newer = newer.or(Some(version)),
-                Err(HeadError::Invalid) => {}
+        for at in (0..half).step_by(GROUP_ALIGNMENT).skip(1) {
+            let copy = Head::read_copy(window, at)?;
+            let ours = |head: &Head| {
+                let ours = drawn.is_none_or(|drawn| life::drawn(head.life) == drawn);
+                ours && head.id == id && head.frames_at == 2 * at
+            };
+            if let Ok(head) = copy
+                && ours(&head)
+            {
+                return Ok(Ok(head));
             }
         }
-        Ok(Err(newer.map_or(HeadError::Invalid, HeadError::Newer)))
+        Ok(Err(HeadError::Invalid))
+    }
+
+    /// The copy at the file's beginning, of whatever segment this file was last. No record ever lies
+    /// there.
+    pub fn read_first(window: &mut Window) -> std::io::Result<Result<Head, HeadError>> {
+        Head::read_copy(window, 0)
+    }
+
+    /// Whether the file begins as one that we made: with a head of whatever use, or with zeros.
+    pub fn may_have_stood(window: &mut Window) -> std::io::Result<bool> {
+        let length = GROUP_ALIGNMENT.min(window.end() as usize);
+        let first = window.get(0, length)?.unwrap_or_default();
+        Ok(first.starts_with(&MAGIC) || first.iter().all(|byte| *byte == 0))
     }
 
     /// Which of the two copies are not whole, of a head behind which frames begin at `frames_at`.
@@ -124,18 +153,15 @@ impl Head {
         let mut window = Window::new(file, frames_at);
         let mut rotten = Vec::new();
         for copy in [0..half, half..frames_at] {
-            if Head::read_copy(&mut window, copy.start, id)?.is_err() {
+            let read = Head::read_copy(&mut window, copy.start)?;
+            if read.ok().is_none_or(|head| head.id != id) {
                 rotten.push(copy);
             }
         }
         Ok(rotten)
     }
 
-    fn read_copy(
-        window: &mut Window,
-        at: u32,
-        id: u64,
-    ) -> std::io::Result<Result<Head, HeadError>> {
+    fn read_copy(window: &mut Window, at: u32) -> std::io::Result<Result<Head, HeadError>> {
         let Some(fixed) = window.get(at, FIXED_BYTES)? else {
             return Ok(Err(HeadError::Invalid));
         };
@@ -149,8 +175,8 @@ impl Head {
             return Ok(Err(HeadError::Newer(u32_at(8))));
         }
         let (length, crc) = (u32_at(16) as usize, u32_at(20));
-        let (proven_upto, named, life) = (u32_at(24), u64_at(32), u64_at(40));
-        if length < FIXED_BYTES || named != id {
+        let (proven_upto, id, life) = (u32_at(24), u64_at(32), u64_at(40));
+        if length < FIXED_BYTES {
             return Ok(Err(HeadError::Invalid));
         }
         let Some(bytes) = window.get(at, length)? else {
@@ -186,7 +212,7 @@ mod tests {
     fn head() -> Head {
         Head {
             id: 5,
-            life: 2,
+            life: 3 << 32 | 2,
             frames_at: frames_at(5000),
             proven_upto: 20_000,
             snapshot: vec![7; 5000],
@@ -196,7 +222,7 @@ mod tests {
     fn read(bytes: Vec<u8>) -> Result<Head, HeadError> {
         let mut file = bytes;
         file.resize(64 * 1024, 0xee);
-        Head::read(&mut Window::over_bytes(file), 5).unwrap()
+        Head::read(&mut Window::over_bytes(file), 5, Some(3)).unwrap()
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::queue::Queue;
 use super::reader::LaneId;
 use super::state::{Sealed, State};
-use crate::model::{LogTime, Seq, Spare};
+use crate::model::{LogTime, Seq, Spare, Timestamp};
 use crate::outside::Clock;
 use crate::outside::disk::{Disk, DiskFile};
 use crate::telemetry::Metrics;
@@ -88,6 +88,11 @@ impl Shared {
 impl Inner {
     /// When a record of a lane entered the log.
     pub fn logged_at(&self, lane: LaneId, seq: Seq) -> Option<LogTime> {
+        self.entered(lane, seq).map(|(_, logged)| logged)
+    }
+
+    /// When a record of a lane entered the log, by the wall clock and by the log's.
+    pub fn entered(&self, lane: LaneId, seq: Seq) -> Option<(Timestamp, LogTime)> {
         let parts = &self.state.lane(lane)?.parts;
         let (segment, part) = parts.iter().find(|(_, part)| seq < part.span.end.seq)?;
         let is_current = self.current.is_some_and(|(id, _)| id == *segment);
@@ -96,7 +101,9 @@ impl Inner {
             false => self.indexes.peek(*segment),
         };
         let extent = index.and_then(|index| index.behind(lane, seq).first());
-        Some(extent.map_or(part.logged, |extent| extent.logged))
+        Some(extent.map_or((part.arrival, part.logged), |extent| {
+            (extent.arrival, extent.logged)
+        }))
     }
 }
 

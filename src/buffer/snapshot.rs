@@ -123,8 +123,7 @@ pub fn decode(bytes: &[u8]) -> Option<State> {
     let mut reader = Reader::new(bytes);
     let reader = &mut reader;
     let directory = u128::from(reader.number()?) << 64 | u128::from(reader.number()?);
-    let mut state = State::new(DirectoryId(directory));
-    state.life = reader.number()?;
+    let mut state = State::new(DirectoryId(directory), reader.number()?);
     state.clock = LogTime::from_millis(reader.number()?);
     state.next_cut = reader.number()?;
     state.next_stream = reader.number_u32()?;

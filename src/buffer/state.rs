@@ -43,10 +43,10 @@ pub struct Sealed {
 pub struct OutOfOrder;
 
 impl State {
-    pub fn new(directory: DirectoryId) -> State {
+    pub fn new(directory: DirectoryId, life: u64) -> State {
         State {
             directory,
-            life: 0,
+            life,
             clock: LogTime::default(),
             next_cut: 1,
             next_stream: 1,

@@ -67,20 +67,21 @@ impl Status {
             .collect()
     }
 
-    /// How long, on the log clock, the oldest record that is not at rest has been here; streams
-    /// without one are missing.
+    /// How long ago the oldest record that is not at rest arrived; streams without one are missing.
+    /// By the wall clock, for the log's stands still between two lives.
     pub fn oldest(&self) -> BTreeMap<StreamName, Duration> {
-        let now = self.0.log_clock.now();
+        let now = self.0.clock.now();
         let inner = self.0.inner();
         let streams = inner.state.streams.iter();
         let oldest = streams.filter_map(|(id, stream)| {
             let oldest = |kind: ReaderKind| {
                 let first = stream.live(kind).first()?.start.seq;
                 let stream = *id;
-                inner.logged_at(ReaderId { stream, kind }.lane(), first)
+                let lane = ReaderId { stream, kind }.lane();
+                inner.entered(lane, first).map(|(arrival, _)| arrival)
             };
-            let logged = ReaderKind::ALL.into_iter().filter_map(oldest).min()?;
-            Some((stream.facts.name.clone(), now.since(logged)))
+            let arrival = ReaderKind::ALL.into_iter().filter_map(oldest).min()?;
+            Some((stream.facts.name.clone(), now.since(arrival)))
         });
         oldest.collect()
     }

@@ -116,6 +116,8 @@ pub const SEGMENT_SIZE_MAX: ByteSize = ByteSize::mebibytes(256);
 pub const SEGMENTS_MAX: u64 = 64;
 /// The least that `storage.max_size` can be: eight of the smallest segments.
 pub const STORAGE_SIZE_MIN: ByteSize = ByteSize::mebibytes(128);
+/// What the log may take of its file system at most: a full one stops more than this daemon.
+pub const STORAGE_PERCENT_OF_FILE_SYSTEM_MAX: u64 = 80;
 /// Free segments kept for control frames, a failed sync and the next life (modelled: two are not
 /// enough).
 pub const SEGMENTS_RESERVED: usize = 3;

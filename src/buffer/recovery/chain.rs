@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::Directory;
 use crate::buffer::OpenError;
+use crate::buffer::life;
 use crate::buffer::scan::{Depth, Found, Stretch, Window, first_header, scan};
-use crate::buffer::segment::{Head, HeadError, segment_name};
+use crate::buffer::segment::{Head, HeadError, free_name, segment_name};
 use crate::buffer::snapshot;
 use crate::buffer::state::State;
 use crate::outside::disk::{Disk, DiskFile};
@@ -63,6 +64,7 @@ impl Link {
 
 /// `None` where nothing was ever written.
 pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, OpenError> {
+    let drawn = drawn(disk, directory)?;
     let mut links = Vec::new();
     let mut empty = Vec::new();
     for (&id, &bytes) in directory.segments.iter().rev() {
@@ -70,7 +72,7 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, Ope
         let file = disk.open(Path::new(&segment_name(id))).map_err(failed)?;
         let size = u32::try_from(bytes).unwrap_or(u32::MAX);
         let mut window = Window::new(file.clone(), size);
-        let head = match Head::read(&mut window, id).map_err(failed)? {
+        let head = match Head::read(&mut window, id, drawn).map_err(failed)? {
             Ok(head) => snapshot::decode(&head.snapshot).map(|state| (head, state)),
             Err(HeadError::Newer(version)) => {
                 let name = segment_name(id);
@@ -79,7 +81,7 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, Ope
             Err(HeadError::Invalid) => None,
         };
         let Some((head, state)) = head else {
-            match headless(&mut window, id, file)? {
+            match headless(&mut window, drawn, id, file)? {
                 Some(link) => links.push(link),
                 None => empty.push(id),
             }
@@ -113,15 +115,58 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, Ope
     }
 }
 
+/// What all lives of this directory have in common, from the first file that begins with a head, of
+/// whatever use; `None` where none does.
+fn drawn(disk: &dyn Disk, directory: &Directory) -> Result<Option<u32>, OpenError> {
+    let segments = directory.segments.iter().rev();
+    let segments = segments.map(|(id, bytes)| (segment_name(*id), *bytes));
+    let free = directory.free.iter();
+    let free = free.map(|(number, bytes)| (free_name(*number), *bytes));
+    for (name, bytes) in segments.chain(free) {
+        let failed = |cause| OpenError::disk("read", name.clone(), cause);
+        let file = disk.open(Path::new(&name)).map_err(failed)?;
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if let Ok(head) = Head::read_first(&mut Window::new(file, size)).map_err(failed)? {
+            return Ok(Some(life::drawn(head.life)));
+        }
+    }
+    Ok(None)
+}
+
+/// Files that are segments by their names, and hold what neither a daemon nor a crash leaves: no head,
+/// no frame, and no head of a former use either.
+pub fn strange(
+    disk: &dyn Disk,
+    directory: &Directory,
+    chain: Option<&Chain>,
+) -> Result<Vec<u64>, OpenError> {
+    let above = chain.and_then(|chain| chain.links.first());
+    let mut strange = Vec::new();
+    let segments = directory.segments.iter();
+    for (&id, &bytes) in segments.filter(|(id, _)| above.is_none_or(|newest| newest.id < **id)) {
+        if chain.is_some_and(|chain| !chain.empty.contains(&id)) {
+            continue;
+        }
+        let failed = |cause| OpenError::disk("read", segment_name(id), cause);
+        let file = disk.open(Path::new(&segment_name(id))).map_err(failed)?;
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if !Head::may_have_stood(&mut Window::new(file, size)).map_err(failed)? {
+            strange.push(id);
+        }
+    }
+    Ok(strange)
+}
+
 /// What frames say of a segment without a head; `None` where there are none.
 fn headless(
     window: &mut Window,
+    drawn: Option<u32>,
     id: u64,
     file: Arc<dyn DiskFile>,
 ) -> Result<Option<Link>, OpenError> {
     let failed = |cause| OpenError::disk("read", segment_name(id), cause);
     let size = window.end();
-    let Some(first) = first_header(window, id).map_err(failed)? else {
+    let Some(first) = first_header(window, id, drawn).map_err(failed)? else {
         return match window.is_gone(0, size) {
             // It may have held anything.
             true => Err(OpenError::Unreadable {

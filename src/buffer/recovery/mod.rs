@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
-pub use chain::find;
+pub use chain::{find, strange};
 pub use directory::{Directory, enter, look};
 pub use replay::{Replayed, Standing, replay};
 
@@ -30,6 +30,7 @@ use super::OpenError;
 use super::entry::{Answer, Effect, Entry};
 use super::index::SegmentIndex;
 use super::ledger::{Ledger, Span};
+use super::life;
 use super::quarantine;
 use super::reader::{Lane, LaneId, ReaderId};
 use super::segment::{free_name, segment_name};
@@ -57,16 +58,20 @@ pub struct Recovered {
 
 pub fn recover(
     disk: &dyn Disk,
-    directory: &Directory,
+    directory: &mut Directory,
     metrics: &Metrics,
     dice: &mut Dice,
 ) -> Result<Recovered, OpenError> {
     let highest = directory.segments.keys().next_back();
     let next_id = highest.map_or(1, |id| id + 1);
-    let Some(chain) = find(disk, directory)? else {
+    let chain = find(disk, directory)?;
+    for id in strange(disk, directory, chain.as_ref())? {
+        set_aside(disk, directory, id, metrics)?;
+    }
+    let Some(chain) = chain else {
         let first = DirectoryId(dice.u128());
         return Ok(Recovered {
-            state: State::new(first),
+            state: State::new(first, life::none(dice)),
             again: Vec::new(),
             files: BTreeMap::new(),
             free: free_segments(directory, &BTreeMap::new()),
@@ -74,9 +79,9 @@ pub fn recover(
             next_id,
         });
     };
-    chain
-        .empty
-        .iter()
+    let cut_short = chain.empty.iter();
+    cut_short
+        .filter(|id| directory.segments.contains_key(id))
         .for_each(|id| happened::buffer::cut_short(*id));
     let mut replayed = replay(chain)?;
     tell_damage(disk, &replayed, metrics);
@@ -112,6 +117,24 @@ pub fn recover(
             .collect(),
         next_id,
     })
+}
+
+/// B5: nobody can tell what such a file held, so it is kept and not recycled.
+fn set_aside(
+    disk: &dyn Disk,
+    directory: &mut Directory,
+    id: u64,
+    metrics: &Metrics,
+) -> Result<(), OpenError> {
+    let name = segment_name(id);
+    let bytes = directory.segments.remove(&id).unwrap_or_default();
+    let stretch = quarantine::Stretch {
+        segment: id,
+        offset: 0,
+        length: u32::try_from(bytes).unwrap_or(u32::MAX),
+    };
+    happened::buffer::damaged(metrics, id, 0, bytes);
+    quarantine::keep(disk, &name, stretch).map_err(|cause| OpenError::disk("rename", name, cause))
 }
 
 /// B5: kept aside, counted and told.

@@ -121,8 +121,8 @@ prop_compose! {
         streams in vec(some_stream(), 0..4),
         parts in vec((1u32..4, any::<bool>(), 0u64..5, some_part()), 0..9),
     ) -> State {
-        let mut state = State::new(DirectoryId(directory));
-        (state.life, state.next_cut, state.next_stream) = (life, next_cut, next_stream);
+        let mut state = State::new(DirectoryId(directory), life);
+        (state.next_cut, state.next_stream) = (next_cut, next_stream);
         state.clock = LogTime::from_millis(clock);
         for (id, life, frames_at, end) in segments {
             state.segments.insert(id, Sealed { life, frames_at, end });

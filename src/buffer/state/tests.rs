@@ -54,7 +54,7 @@ fn state() -> State {
         created: Timestamp::default(),
         updated: None,
     };
-    let mut state = State::new(DirectoryId(1));
+    let mut state = State::new(DirectoryId(1), 0);
     state.streams.insert(1, Stream::new(facts, 0));
     state
 }

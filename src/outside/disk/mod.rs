@@ -31,6 +31,10 @@ pub trait Disk: Send + Sync {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Whether what is written here is gone when the machine restarts, as on tmpfs.
     fn forgets(&self) -> io::Result<bool>;
+    /// How many bytes the file system has, used or not; `None` where that is no bound.
+    fn capacity(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Whether a call may wait for a device, and so belongs on the blocking pool.
     fn waits(&self) -> bool;
 }

@@ -128,6 +128,11 @@ impl Disk for RealDisk {
         Ok(IN_MEMORY.contains(&(kind as u64)))
     }
 
+    fn capacity(&self) -> io::Result<Option<u64>> {
+        let facts = rustix::fs::statvfs(&self.root)?;
+        Ok(Some(facts.f_blocks.saturating_mul(facts.f_frsize)))
+    }
+
     fn waits(&self) -> bool {
         true
     }

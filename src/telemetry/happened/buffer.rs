@@ -4,14 +4,25 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::model::{SeqRange, StreamName};
+use crate::model::{ByteSize, SeqRange, StreamName, limits};
 use crate::telemetry::{Chain, Metrics};
 
 /// The log stands open. `lives` counts starts on this directory.
-pub fn opened(directory: &Path, lives: u64, written_again: usize) {
+pub fn opened(directory: &Path, lives: u32, written_again: usize) {
     info!(directory = %directory.display(), lives, written_again, "the log is open");
+}
+
+/// `storage.max_size` is more than the log may take of its file system.
+pub fn size_bounded(directory: &Path, max_size: ByteSize, bound: ByteSize) {
+    warn!(
+        directory = %directory.display(),
+        max_size = %max_size,
+        bound = bound.get(),
+        "the log takes at most {} % of its file system, which is less than `storage.max_size`",
+        limits::STORAGE_PERCENT_OF_FILE_SYSTEM_MAX,
+    );
 }
 
 /// A data directory was used for the first time.
@@ -84,7 +95,7 @@ pub fn stopped() {
 /// B7: records are refused from now on.
 pub fn full(metrics: &Metrics) {
     metrics.log_full.set(1);
-    warn!("the log is full: puts are refused until something is delivered");
+    warn!("the log is full: puts are refused until something is delivered, or the log can grow");
 }
 
 /// B7: records are taken again.
@@ -93,9 +104,13 @@ pub fn no_longer_full(metrics: &Metrics) {
     info!("the log has room again: puts are taken");
 }
 
-/// The file system had no room for one more segment, or the daemon is stopping.
+/// The file system has no room for one more segment. Said once, until one could be made again.
 pub fn growth_failed(error: &io::Error) {
-    debug!(error = %Chain(error), "failed to make one more segment");
+    warn!(
+        error = %Chain(error),
+        "the log cannot grow; it is tried again each second, and when no room is left puts are refused: \
+         make room on the file system of `storage.directory`"
+    );
 }
 
 /// A free segment cannot be used until the next start.
