@@ -246,6 +246,26 @@ async fn today_s_program_writes_what_the_fixture_holds() {
     written.stop().await;
 }
 
+/// From review: a transformer that was down stopped all intake when a hundredth of the log was used,
+/// for only segments that stood already counted as room for its answers.
+#[tokio::test]
+async fn b7_arrivals_fill_the_log_while_nobody_answers_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let life = start(folder.path(), &[ReaderKind::Answers]);
+    let mut taken = 0;
+    loop {
+        let mut builder = RecordsBuilder::default();
+        builder.push(&[b'x'; 10_000]);
+        match life.handles.intake.append(builder.build().unwrap()).await {
+            Ok(_) => taken += 10_000,
+            Err(_) => break,
+        }
+    }
+    // Half of what is not reserved; the other half is for the answers.
+    assert!(200_000 < taken, "{taken} of 1 MiB");
+    life.stop().await;
+}
+
 #[tokio::test]
 async fn d1_an_answer_stays_and_what_follows_waits_its_turn() {
     let folder = tempfile::tempdir().unwrap();

@@ -506,7 +506,7 @@ mod forged {
             let length = u32::from_le_bytes(head[16..20].try_into().unwrap()) as usize;
             let crc = checksum(CrcAlgorithm::Crc32Iscsi, &head[24..length]) as u32;
             head[20..24].copy_from_slice(&crc.to_le_bytes());
-            scratch(&disk, 2, 0, SEGMENT);
+            disk.scribble(&name(2), 0, &[0; SEGMENT]);
             disk.scribble(&name(2), FRAMES_AT / 2, &head);
             verify(&disk)
         };
@@ -523,7 +523,7 @@ mod forged {
         prefix[8] = 99;
         let crc = checksum(CrcAlgorithm::Crc32Iscsi, &prefix[..12]) as u32;
         prefix[12..16].copy_from_slice(&crc.to_le_bytes());
-        scratch(&disk, 2, 0, SEGMENT);
+        disk.scribble(&name(2), 0, &[0; SEGMENT]);
         disk.scribble(&name(2), GROUP, &prefix);
         expect!["1 frames"].assert_eq(&verify(&disk));
         disk.scribble(&name(2), 0, &prefix);

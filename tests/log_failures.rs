@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use disk::SimDisk;
 use expect_test::{Expect, expect};
@@ -38,6 +39,10 @@ fn odd_disk() -> (SimDisk, OddDisk) {
 }
 
 fn open(disk: &OddDisk, max_size: ByteSize) -> Result<Opened, OpenError> {
+    open_at(1_700_000_000_000, disk, max_size)
+}
+
+fn open_at(millis: u64, disk: &OddDisk, max_size: ByteSize) -> Result<Opened, OpenError> {
     let spec = StreamSpec {
         name: "clicks".parse().unwrap(),
         fingerprint: 1,
@@ -47,7 +52,7 @@ fn open(disk: &OddDisk, max_size: ByteSize) -> Result<Opened, OpenError> {
         directory: PathBuf::from("/data"),
         max_size,
     };
-    let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
+    let clock = Clock::simulated(Timestamp::from_millis(millis));
     buffer::open(
         Arc::new(disk.clone()),
         &settings,
@@ -70,7 +75,10 @@ struct Life {
 }
 
 fn start(disk: &OddDisk, max_size: ByteSize) -> Life {
-    let mut opened = open(disk, max_size).unwrap_or_else(|error| panic!("{error}"));
+    serve(open(disk, max_size).unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn serve(mut opened: Opened) -> Life {
     Life {
         handles: opened.streams.remove("clicks").unwrap(),
         status: opened.status,
@@ -426,6 +434,36 @@ fn a_disk_that_forgets_is_taken_with_a_warning() {
     let expected = expect![[r#"
         WARN standpipe::telemetry::happened::buffer: the data directory is in memory: a restart of the machine loses what is buffered directory=/data"#]];
     expected.assert_eq(warnings(true).trim());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b7_a_log_that_could_not_grow_goes_on_by_itself_once_it_can() {
+    let (disk, odd) = odd_disk();
+    disk.set_capacity(6 * 64 * 1024);
+    let life = start(&odd, SMALL);
+    let text = "x".repeat(10_000);
+    while life.append(&[&text]).await.is_ok() {}
+    assert_eq!(life.status.health(), Health::Full);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(life.status.health(), Health::Full);
+    // Nobody puts where puts are refused.
+    disk.set_capacity(u64::MAX);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(life.status.health(), Health::Good);
+    life.append(&[&text]).await.unwrap();
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_grows_older_while_the_daemon_is_down() {
+    let (_disk, odd) = odd_disk();
+    let life = start(&odd, SMALL);
+    life.append(&["a"]).await.unwrap();
+    life.stop().await;
+    let life = serve(open_at(1_700_000_065_000, &odd, SMALL).unwrap());
+    let oldest = life.status.oldest();
+    assert!(Duration::from_secs(65) <= oldest["clicks"]);
+    life.stop().await;
 }
 
 /// What happens to a byte of a segment.

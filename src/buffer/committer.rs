@@ -46,8 +46,8 @@ impl Committer {
             tokio::select! {
                 biased;
                 Some(grown) = growing.join_next() => match grown {
-                    Ok(()) if has_room(&shared) => note_fullness(&shared, false),
-                    Ok(()) => {}
+                    Ok(true) if has_room(&shared) => note_fullness(&shared, false),
+                    Ok(_) => {}
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
                 waited = taker.0.wait() => match waited {
@@ -71,11 +71,12 @@ impl Committer {
     }
 }
 
-/// One more file, in the background.
-async fn grow(shared: Arc<Shared>) {
+/// One more file, in the background; whether it stands. B7: if not it is back-pressure, not trouble,
+/// and the pool tells it.
+async fn grow(shared: Arc<Shared>) -> bool {
     let disk = shared.disk.clone();
-    // B7: without room it is back-pressure, not trouble; the pool tells it.
-    drop(off_thread(&disk, move || shared.pool.grow(Fill::Zeros)).await);
+    let grown = off_thread(&disk, move || shared.pool.grow(Fill::Zeros)).await;
+    matches!(grown, Some(Ok(())))
 }
 
 /// One group: what waits, up to the bound.

@@ -15,6 +15,14 @@ pub struct Geometry {
     pub group_bytes_max: usize,
 }
 
+/// What the log may take of a file system so large. One that may grow until that is full would stop
+/// whatever else writes there.
+pub fn size_within(max_size: ByteSize, capacity: u64) -> ByteSize {
+    let left = capacity / 100 * (100 - limits::STORAGE_PERCENT_OF_FILE_SYSTEM_MAX);
+    let share = capacity - left;
+    max_size.min(ByteSize::bytes(share).max(limits::STORAGE_SIZE_MIN))
+}
+
 impl Geometry {
     /// Segments are few enough to list and small enough to recycle one by one. A configuration never
     /// has less than `STORAGE_SIZE_MIN`; a simulation does, and gets tiny ones.
@@ -70,6 +78,24 @@ impl Geometry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_leaves_a_fifth_of_its_file_system_to_others() {
+        let check = |max_size: &str, capacity: &str, expected: &str| {
+            let capacity = capacity.parse::<ByteSize>().unwrap().get();
+            let size = size_within(max_size.parse().unwrap(), capacity);
+            assert_eq!(
+                size.get() >> 20,
+                expected.parse::<ByteSize>().unwrap().get() >> 20
+            );
+        };
+        check("20GiB", "25GiB", "20GiB");
+        check("20GiB", "20GiB", "16GiB");
+        check("20GiB", "1000MiB", "800MiB");
+        // The least that a log needs, wherever it is.
+        check("20GiB", "100MiB", "128MiB");
+        check("1MiB", "100MiB", "1MiB");
+    }
 
     #[track_caller]
     fn check(max_size: &str, segment: &str) {

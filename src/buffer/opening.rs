@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use super::committer::Committer;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, size_within};
 use super::index::Indexes;
 use super::intake::Intake;
 use super::lane::LaneState;
@@ -164,20 +164,17 @@ pub fn open(
     Ok(hand_out(shared, writer, streams))
 }
 
-/// A log that may grow until its file system is full would stop whatever else writes there.
 fn bounded(disk: &dyn Disk, settings: &Settings) -> Result<ByteSize, OpenError> {
     let capacity = disk.capacity();
     let capacity = capacity.map_err(|cause| OpenError::disk("ask for the size of", "", cause))?;
     let Some(capacity) = capacity else {
         return Ok(settings.max_size);
     };
-    let share = ByteSize::bytes(capacity / 100 * limits::STORAGE_PERCENT_OF_FILE_SYSTEM_MAX);
-    let bound = share.max(limits::STORAGE_SIZE_MIN);
-    if settings.max_size <= bound {
-        return Ok(settings.max_size);
+    let size = size_within(settings.max_size, capacity);
+    if size < settings.max_size {
+        happened::buffer::size_bounded(&settings.directory, settings.max_size, size);
     }
-    happened::buffer::size_bounded(&settings.directory, settings.max_size, bound);
-    Ok(bound)
+    Ok(size)
 }
 
 /// The tables of all lanes fit every snapshot.
