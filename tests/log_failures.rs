@@ -355,7 +355,7 @@ fn a_disk_that_is_full_or_read_only_is_refused_with_a_way_out() {
         SMALL,
         expect![[r#"
             no room for a segment of 65536 bytes
-            hint: make room on the file system"#]],
+            hint: make room on the file system, or lower `storage.max_size`: the segments of a smaller log are smaller"#]],
     );
     // One segment is enough to open; what is missing is back-pressure.
     disk.set_capacity(64 * 1024);
@@ -366,7 +366,7 @@ fn a_disk_that_is_full_or_read_only_is_refused_with_a_way_out() {
         SMALL,
         expect![[r#"
             failed to lock `lock` in the data directory
-            hint: check that the daemon's user may write there and that the disk is well"#]],
+            hint: the file system is mounted read-only, as Linux does when a disk fails: see the kernel's log, or correct `storage.directory`"#]],
     );
 }
 
