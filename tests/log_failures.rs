@@ -217,7 +217,7 @@ async fn b6_a_second_failure_stops_intake_while_delivery_goes_on() {
         }
         assert_eq!(life.status.health(), Health::Failed, "{syncs:?}");
         assert_eq!(odd.whims().syncs.len(), 0, "{syncs:?}");
-        assert_eq!(life.append(&["c"]).await, Err(AppendError::Failed));
+        assert_eq!(life.append(&["c"]).await, Err(AppendError::Stopped));
         assert_eq!(life.read(range(0, 2)).await, ["a", "b"]);
         life.stop().await;
         let life = start(&odd, SMALL);

@@ -117,7 +117,11 @@ async fn produce(world: World, stream: usize, intake: Intake, until: Instant) {
         match intake.append(builder.build().unwrap()).await {
             Ok(range) => acknowledge(&world, stream, range, &put),
             Err(buffer::AppendError::Closed) => return,
-            Err(buffer::AppendError::Full | buffer::AppendError::Failed) => {}
+            Err(
+                buffer::AppendError::Full
+                | buffer::AppendError::Failed
+                | buffer::AppendError::Stopped,
+            ) => {}
         }
         world.chance.pause([200, 15, 40][stream]).await;
     }

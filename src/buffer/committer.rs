@@ -84,7 +84,7 @@ fn commit(writer: &mut Writer) {
     let shared = writer.shared().clone();
     let mut requests = shared.queue.take(shared.geometry.group_bytes_max);
     if writer.has_stopped() {
-        requests.into_iter().for_each(Request::fail);
+        requests.into_iter().for_each(Request::refuse);
         return;
     }
     writer.reclaim();

@@ -24,6 +24,9 @@ pub enum AppendError {
     /// B6: the disk failed. The records may or may not be there after a restart.
     #[error("the log could not be written")]
     Failed,
+    /// B6: the disk failed before, and nothing is written any more until a restart.
+    #[error("the log has stopped")]
+    Stopped,
     /// The daemon is stopping.
     #[error("the buffer is closed")]
     Closed,

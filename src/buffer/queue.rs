@@ -96,6 +96,18 @@ impl Request {
         }
     }
 
+    /// B6: says no where nothing was tried, so that an append is certainly not on the disk.
+    pub fn refuse(self) {
+        match self {
+            Request::Append(append) => drop(append.answer.send(Err(AppendError::Stopped))),
+            other @ (Request::Answer(_)
+            | Request::Cut(_)
+            | Request::Verdict(_)
+            | Request::Settle(_)
+            | Request::Quarantine(_)) => other.fail(),
+        }
+    }
+
     /// B6: says no. Nobody minds if the one who asked is gone.
     pub fn fail(self) {
         match self {

@@ -66,7 +66,7 @@ pub async fn produce(world: World, stream: usize, intake: Intake, until: Instant
         match intake.append(builder.build().unwrap()).await {
             Ok(range) => acknowledge(&world, stream, range, &put),
             Err(AppendError::Closed) => return,
-            Err(AppendError::Full | AppendError::Failed) => {}
+            Err(AppendError::Full | AppendError::Failed | AppendError::Stopped) => {}
         }
         world.chance.pause([200, 15, 30][stream]).await;
     }

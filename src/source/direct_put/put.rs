@@ -64,7 +64,9 @@ impl Stream {
     pub(super) async fn store(&self, records: Records) -> Result<SeqRange, Exception> {
         let stored = self.intake.append(records).await;
         stored.map_err(|error| match error {
-            AppendError::Full | AppendError::Closed => Exception::slow_down(),
+            AppendError::Full | AppendError::Stopped | AppendError::Closed => {
+                Exception::slow_down()
+            }
             AppendError::Failed => {
                 happened::put::append_failed(self.description.name.as_str(), &error);
                 let message = "The log could not be written: see the daemon's log. Whether the \
