@@ -346,6 +346,44 @@ async fn an_upload_that_could_not_be_aborted_is_ended_before_the_next_try() {
 }
 
 #[tokio::test]
+async fn a_refused_beginning_leaves_nothing_to_look_for() {
+    for (status, code, lists) in [
+        (503, "SlowDown", 0),
+        (403, "AccessDenied", 0),
+        (500, "InternalError", 1),
+        (504, "GatewayTimeout", 1),
+    ] {
+        let (server, store) = started().await;
+        let object = object(&noise(17 * MIB), Compression::Gzip);
+        let refused = refuse(status, code, None);
+        server.inject(Operation::CreateMultipartUpload, refused);
+        store.put(&object).await.unwrap_err();
+        store.put(&object).await.unwrap();
+        let asked = asked(&server, Operation::ListMultipartUploads);
+        assert_eq!(asked, lists, "after {status}");
+    }
+}
+
+#[tokio::test]
+async fn d4_leftovers_that_cannot_be_removed_hold_no_object() {
+    let (server, store) = started().await;
+    let object = object(&noise(17 * MIB), Compression::Gzip);
+    let denied = refuse(403, "AccessDenied", None);
+    server.inject(Operation::CreateMultipartUpload, Fault::LoseAnswer);
+    store.put(&object).await.unwrap_err();
+    assert_eq!(server.open_uploads(), [KEY]);
+    // A policy, or a server, that lists no uploads.
+    server.inject(Operation::ListMultipartUploads, denied.clone());
+    server.inject(Operation::UploadPart, denied.clone());
+    store.put(&object).await.unwrap_err();
+    assert_eq!(server.open_uploads(), [KEY], "it is still remembered");
+    server.inject(Operation::ListMultipartUploads, denied);
+    store.put(&object).await.unwrap();
+    assert_eq!(server.objects(BUCKET)[KEY].puts, 1);
+    assert_eq!(asked(&server, Operation::ListMultipartUploads), 2);
+}
+
+#[tokio::test]
 async fn an_object_goes_through_a_proxy_to_a_name_that_only_the_proxy_knows() {
     let server = InProcessS3::start().await;
     server.create_bucket(BUCKET);

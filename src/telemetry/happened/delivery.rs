@@ -259,6 +259,14 @@ pub fn leftovers_stay(stream: &StreamName, error: &(dyn Error + 'static)) {
     warn!(%stream, error = %Chain(error), "leftovers of an earlier life could not be removed");
 }
 
+/// What failed uploads left in a bucket could not be removed. The object does not wait for it.
+pub fn parts_stay(error: &(dyn Error + 'static)) {
+    warn!(
+        error = %Chain(error),
+        "parts of an upload that failed could not be removed; they cost space in the bucket"
+    );
+}
+
 fn count_attempt(metrics: &Metrics, batch: Batch<'_>, result: &str) {
     let attempt = Attempt {
         stream: batch.stream.to_string(),

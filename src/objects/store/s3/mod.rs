@@ -57,8 +57,8 @@ pub struct S3 {
     clock: Clock,
     room: Room,
     dice: Mutex<Dice>,
-    /// Keys that may have a multipart upload which nobody will complete: its abort, or the answer to
-    /// its beginning, was lost. At most one for each delivery under way.
+    /// Keys that may have a multipart upload which nobody will complete: its abort failed, or the answer
+    /// to its beginning was lost. At most one for each delivery under way.
     tainted: Mutex<BTreeSet<String>>,
 }
 

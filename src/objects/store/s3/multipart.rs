@@ -1,8 +1,9 @@
 //! Objects in parts: one in memory at a time, each tried again on its own.
 //!
-//! What is begun is completed or aborted; what could be neither is remembered by its key, and ended
-//! before the next try, or by `clean` in the next life. Uploads under other keys are never touched:
-//! they are somebody else's.
+//! What is begun is completed or aborted; what may be neither is remembered by its key, and aborted
+//! before the next try, or by `clean` in the next life. That is housekeeping: leftovers cost space and
+//! harm nobody, so no object waits for it. Uploads under other keys are never touched: they are
+//! somebody else's.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,11 +13,13 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use bytes::Bytes;
 
 use super::payload::Payload;
+use super::refusal::did_nothing;
 use super::{CONTENT_TYPE, Object, Refusal, S3, Stored, content_encoding};
 use crate::aws::Checksums;
 use crate::model::limits;
 use crate::objects::compress::Parts;
 use crate::retry::{Backoff, Jitter};
+use crate::telemetry::happened;
 
 /// Within one delivery; the pipeline tries the whole batch again for as long as it takes.
 const ATTEMPTS_MAX: u32 = 4;
@@ -27,6 +30,13 @@ const BACKOFF: Backoff = Backoff {
 };
 /// Pages of a thousand uploads under one key: more than we could ever leave behind.
 const PAGES_MAX: usize = 10;
+
+/// What earlier tries of an object may have left in the bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leftovers {
+    None,
+    Stay,
+}
 
 /// An upload under way.
 struct Upload<'a> {
@@ -43,10 +53,34 @@ impl S3 {
         first: Bytes,
         rest: Parts,
     ) -> Result<Stored, Refusal> {
-        if self.tainted().contains(&object.key) {
-            self.abort_uploads_of(&object.key).await?;
-            self.tainted().remove(&object.key);
+        let leftovers = self.leftovers_of(&object.key).await;
+        let stored = self.put_once_in_parts(object, first, rest).await;
+        if stored.is_err() && leftovers == Leftovers::Stay {
+            self.tainted().insert(object.key.clone());
         }
+        stored
+    }
+
+    /// Aborts what earlier tries may have left.
+    async fn leftovers_of(&self, key: &str) -> Leftovers {
+        if !self.tainted().remove(key) {
+            return Leftovers::None;
+        }
+        match self.abort_uploads_of(key).await {
+            Ok(()) => Leftovers::None,
+            Err(refusal) => {
+                happened::delivery::parts_stay(&refusal);
+                Leftovers::Stay
+            }
+        }
+    }
+
+    async fn put_once_in_parts(
+        &self,
+        object: &Object,
+        first: Bytes,
+        rest: Parts,
+    ) -> Result<Stored, Refusal> {
         let mut upload = self.begin(object).await?;
         let stored = match self.upload_parts(&mut upload, first, rest).await {
             Ok(()) => self.complete(&upload).await,
@@ -72,8 +106,9 @@ impl S3 {
             request = request.checksum_algorithm(ChecksumAlgorithm::Crc32C);
         }
         let begun = request.send().await.map_err(|error| {
-            // It may have begun all the same.
-            self.tainted().insert(object.key.clone());
+            if !did_nothing(&error) {
+                self.tainted().insert(object.key.clone());
+            }
             self.refused("begin the upload of", &object.key, error)
         })?;
         Ok(Upload {

@@ -62,6 +62,18 @@ impl S3 {
     }
 }
 
+/// Whether a request certainly changed nothing: it was refused, or never arrived.
+pub(super) fn did_nothing<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: Error + 'static,
+{
+    match error.raw_response() {
+        // Whoever answers 500, 502 or 504 may speak for somebody who did it all the same.
+        Some(response) => matches!(response.status().as_u16(), 400..500 | 503),
+        None => matches!(find::<SendError>(error), Some(SendError::Connect { .. })),
+    }
+}
+
 type Cause = Option<Box<dyn Error + Send + Sync>>;
 
 fn classified<E>(error: SdkError<E, HttpResponse>) -> (String, Mends, Cause)
