@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -58,12 +58,16 @@ pub fn start(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
+const POISONING: &str = "aws_smithy_runtime::client::http::connection_poisoning";
+
 fn layer<W>(level: Level, look: Look, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = Targets::new()
         .with_target("standpipe", level)
+        // An error for each refusal of a server, about connections that our own client looks after.
+        .with_target(POISONING, LevelFilter::OFF)
         // Libraries tell their own story, and that of a healthy retry reads like a failure.
         .with_default(level.min(Level::WARN));
     let lines = fmt::layer().with_writer(writer).with_target(false);
@@ -114,6 +118,7 @@ mod tests {
             tracing::debug!(target: "standpipe", "batch is cut");
             tracing::info!(target: "hyper", "new connection");
             tracing::warn!(target: "hyper", "connection broke off");
+            tracing::error!(target: POISONING, "unable to mark the connection for closure");
         });
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let untimed = text
