@@ -278,7 +278,7 @@ fn a_directory_that_is_not_ours_to_use_is_refused_with_a_way_out() {
         },
         expect![[r#"
             `/data` is not a data directory of ours: it holds `thesis.txt`
-            hint: point `storage.directory` at an empty folder"#]],
+            hint: move that out of it; if there is no log in it, point `storage.directory` at an empty folder"#]],
     );
     check_refused(
         |folder| {

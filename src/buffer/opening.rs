@@ -86,7 +86,9 @@ impl OpenError {
     pub fn hint(&self) -> &'static str {
         match self {
             OpenError::Missing(_) => "create the parent folder, or correct `storage.directory`",
-            OpenError::NotOurs { .. } => "point `storage.directory` at an empty folder",
+            OpenError::NotOurs { .. } => {
+                "move that out of it; if there is no log in it, point `storage.directory` at an empty folder"
+            }
             OpenError::Locked(_) => "stop the other daemon, or give each its own directory",
             OpenError::Newer { .. } => "run the version that wrote it, or a later one",
             OpenError::NoHead { .. } | OpenError::HeadLost { .. } => {

@@ -1,6 +1,8 @@
 //! A place for objects, and how they are called and packed there: as destination, for what failed, or
 //! as source backup. The blocks are the same but for the keys that would say nothing.
 
+use std::path::PathBuf;
+
 use super::kind::{ANY_TEXT, BUCKET, PATH};
 use super::problem::Wrong;
 use super::profiles;
@@ -132,9 +134,26 @@ pub fn in_directory(block: &Block<'_>, used: &'static Use) -> Result<Option<Obje
         return Ok(None);
     };
     let path = block.required("path", &PATH);
+    let path = path.and_then(|path| beside_storage(&block, path));
     let names = names(&block);
     let place = Place::Directory(directory::Settings { path: path? });
     Ok(Some(names?.at(place)))
+}
+
+/// The log would take objects in its directory for somebody else's and not open again, and leftovers of
+/// objects are looked for in every folder below.
+fn beside_storage(block: &Block<'_>, path: PathBuf) -> Result<PathBuf, Told> {
+    let Some(storage) = block.reading.storage_at(&path) else {
+        return Ok(path);
+    };
+    let (storage, folder) = (storage.display(), path.display());
+    let wrong = Wrong::new(format!(
+        "`{folder}` and the storage directory `{storage}` overlap"
+    ));
+    Err(block.wrong(
+        "path",
+        wrong.hint("choose a folder beside `storage.directory`"),
+    ))
 }
 
 /// What is the same wherever objects go.

@@ -3,8 +3,9 @@
 //! serde stops at the first error and knows no places, so sections are read by hand: open a block
 //! with the keys that it may have, read each, and only then put the results together with `?`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use super::kind::Kind;
 use super::node::{Content, Entry, Node};
@@ -31,6 +32,8 @@ pub struct Reading<'a> {
     warnings: RefCell<Vec<Problem>>,
     said: RefCell<Vec<Said>>,
     followed: RefCell<Vec<Followed>>,
+    /// Where nobody else may put anything, as it is written.
+    storage: OnceCell<PathBuf>,
 }
 
 /// What a reading leaves behind.
@@ -50,6 +53,7 @@ impl<'a> Reading<'a> {
             warnings: RefCell::default(),
             said: RefCell::default(),
             followed: RefCell::default(),
+            storage: OnceCell::new(),
         }
     }
 
@@ -85,6 +89,22 @@ impl<'a> Reading<'a> {
             value: value.to_string(),
             place: place.clone(),
         });
+    }
+
+    /// The log's own directory, of which every folder that is read later must keep clear.
+    pub fn keep_clear_of(&self, storage: PathBuf) {
+        self.storage
+            .set(storage)
+            .expect("there is one storage directory");
+    }
+
+    /// The storage directory, if it is this folder, in it, or around it.
+    pub fn storage_at(&self, folder: &Path) -> Option<&Path> {
+        let storage = self.storage.get()?;
+        let one = self.surroundings.resolved(storage);
+        let other = self.surroundings.resolved(folder);
+        let overlap = one.starts_with(&other) || other.starts_with(&one);
+        overlap.then_some(storage)
     }
 
     /// The file may change while its content is in use.

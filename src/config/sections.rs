@@ -30,6 +30,9 @@ pub fn storage(root: &Block<'_>) -> Result<buffer::Settings, Told> {
         Ok(Some(directory)) => Ok(directory),
         Err(told) => Err(told),
     };
+    if let Ok(directory) = &directory {
+        block.reading.keep_clear_of(directory.clone());
+    }
     let max_size = block.or("max_size", &SIZE, MAX_SIZE_DEFAULT);
     let max_size = max_size.and_then(|size| {
         let least = limits::STORAGE_SIZE_MIN;

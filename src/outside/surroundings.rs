@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// No configuration, key or certificate is larger: a mistaken path must not fill the memory.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -62,6 +62,25 @@ impl Surroundings {
         self.folder.join(path).is_dir()
     }
 
+    /// The whole path, without dots, and without links as far as it exists.
+    pub fn resolved(&self, path: &Path) -> PathBuf {
+        let path = self.folder.join(path);
+        // It fails without a working directory only, where no relative path means anything.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let mut resolved = PathBuf::new();
+        for component in path.components() {
+            if component == Component::ParentDir {
+                resolved.pop();
+                continue;
+            }
+            resolved.push(component);
+            if let Ok(real) = fs::canonicalize(&resolved) {
+                resolved = real;
+            }
+        }
+        resolved
+    }
+
     /// `None` where there is no file. A link is followed.
     pub fn stamp(&self, path: &Path) -> Option<Stamp> {
         let of = fs::metadata(self.folder.join(path)).ok()?;
@@ -109,5 +128,31 @@ impl Surroundings {
         }
         files.sort();
         Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolved_path_has_neither_dots_nor_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir(root.join("disk")).unwrap();
+        std::os::unix::fs::symlink("disk", root.join("link")).unwrap();
+        let surroundings = Surroundings::given(BTreeMap::new(), root.clone());
+        for (path, resolved) in [
+            ("disk", "disk"),
+            ("./link/.", "disk"),
+            ("link/new/../newer", "disk/newer"),
+            ("new/../disk/", "disk"),
+            ("", ""),
+        ] {
+            let found = surroundings.resolved(Path::new(path));
+            assert_eq!(found, root.join(resolved).components().collect::<PathBuf>());
+        }
+        let above = surroundings.resolved(Path::new("/../tmp/.."));
+        assert_eq!(above, Path::new("/"));
     }
 }

@@ -216,3 +216,29 @@ fn a_fingerprint_changes_with_what_shapes_objects_and_with_nothing_else() {
         )
     );
 }
+
+#[test]
+fn no_folder_for_objects_overlaps_the_storage_directory() {
+    let objects = |path: &str| format!("{{ directory: {{ path: {path} }} }}");
+    let with = |destination: &str, failed: &str, backup: &str| {
+        let [destination, failed, backup] = [destination, failed, backup].map(objects);
+        format!(
+            "storage: {{ directory: data }}\nstreams:\n  clicks:\n    source: direct_put\n    \
+             destination: {destination}\n    failed_output: {failed}\n    \
+             source_backup: {backup}\n"
+        )
+    };
+    check(&with("data", "./out/../data/failed", "."), expect![[r#"
+        delivery.yaml has 3 problems
+          delivery.yaml:5:39  streams.clicks.destination.directory.path: `data` and the storage directory `data` overlap
+            hint: choose a folder beside `storage.directory`
+          delivery.yaml:6:41  streams.clicks.failed_output.directory.path: `out/../data/failed` and the storage directory `data` overlap
+            hint: choose a folder beside `storage.directory`
+          delivery.yaml:7:41  streams.clicks.source_backup.directory.path: `.` and the storage directory `data` overlap
+            hint: choose a folder beside `storage.directory`
+    "#]]);
+    for good in ["datas", "out/data", "../data"] {
+        let loaded = World::default().file("delivery.yaml", with(good, good, good));
+        assert!(loaded.load().is_ok(), "{good}");
+    }
+}
