@@ -14,8 +14,8 @@ use crate::pipeline::progress::Progress;
 /// How late a pipeline may wake: far more than a busy machine needs, since a restart costs all
 /// streams their deliveries in flight.
 const WAKE_LATE_MAX: Duration = Duration::from_secs(60);
-/// How long an attempt may neither fail nor succeed. Attempts have deadlines of their own, so past
-/// this one no answer will ever be noticed.
+/// How long an attempt may neither fail nor succeed, without its wait for room, which others may make
+/// long. Attempts have deadlines of their own, so past this one no answer will ever be noticed.
 const ATTEMPT_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// How long one group commit may take: a disk in bad trouble, which the kernel asks again and again,
@@ -242,6 +242,29 @@ mod tests {
             expect!["healthy, ready"],
         );
         seconds_pass(1).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect![
+                "not healthy (stream `clicks` has heard nothing of a delivery for 1801 s), ready"
+            ],
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_waits_for_its_turn_is_none() {
+        let progress = Progress::default();
+        progress.waits(1);
+        seconds_pass(86_400).await;
+        check(
+            Phase::Running,
+            Health::Good,
+            &progress,
+            expect!["healthy, ready"],
+        );
+        progress.moves(1);
+        seconds_pass(1_801).await;
         check(
             Phase::Running,
             Health::Good,

@@ -56,7 +56,7 @@ pub(super) struct LeftToTheNextLife;
 
 impl Delivery {
     pub fn new(route: Arc<Route>, cut: Cut, dice: Dice) -> Delivery {
-        let reading = Reading::new(route.outlet.extents());
+        let reading = Reading::new(route.outlet.extents(), route.progress.clone(), cut.id.0);
         Delivery {
             route,
             cut,

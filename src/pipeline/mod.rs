@@ -143,8 +143,18 @@ impl Pipeline {
     /// Repeats what the last life left open, under the names that its cuts say (D3).
     async fn resume(&mut self) {
         let open = self.route.outlet.open_cuts();
-        if let Err(refusal) = self.clean(&open).await {
+        let mut stop = self.route.stop.clone();
+        let cleaned = tokio::select! {
+            biased;
+            // A place that hangs must not hold up a stop; the next life cleans.
+            () = stop.reached(Phase::Draining) => Ok(()),
+            cleaned = self.clean(&open) => cleaned,
+        };
+        if let Err(refusal) = cleaned {
             happened::delivery::leftovers_stay(&self.facts.name, &refusal);
+        }
+        if self.route.mode == Mode::Keep && Phase::Draining <= stop.phase() {
+            return;
         }
         if !open.is_empty() {
             happened::delivery::resumed(&self.facts.name, open.len());

@@ -20,8 +20,9 @@ pub struct Progress(Arc<Mutex<Marks>>);
 struct Marks {
     /// By when the pipeline said it would be back.
     wakes_by: Option<Instant>,
-    /// Deliveries under way, by cut: when each last moved.
-    under_way: BTreeMap<u64, Instant>,
+    /// Deliveries under way, by cut: when each last moved. `None` while one waits for its turn, which
+    /// others may make as long as they like.
+    under_way: BTreeMap<u64, Option<Instant>>,
     destination: Trouble,
     failed_output: Trouble,
     log: Trouble,
@@ -77,14 +78,24 @@ impl Progress {
     }
 
     pub fn started(&self, cut: u64) {
-        self.marks().under_way.insert(cut, Instant::now());
+        self.marks().under_way.insert(cut, Some(Instant::now()));
+    }
+
+    /// The batch is given to a place for objects, where it may have to wait for room.
+    pub fn waits(&self, cut: u64) {
+        self.marks().under_way.insert(cut, None);
+    }
+
+    /// It has room: its records are asked for.
+    pub fn moves(&self, cut: u64) {
+        self.started(cut);
     }
 
     /// An attempt failed and there will be another. Answers whether the log should hear of it.
     pub fn refused(&self, cut: u64, by: Place, code: &str) -> Say {
         let now = Instant::now();
         let mut marks = self.marks();
-        marks.under_way.insert(cut, now);
+        marks.under_way.insert(cut, Some(now));
         let trouble = marks.at(by);
         trouble.refused(code, now);
         trouble.repetition.say(code, now)
@@ -125,7 +136,8 @@ impl Progress {
 
     /// How long the slowest delivery has neither failed nor succeeded.
     pub fn longest_attempt(&self) -> Option<Duration> {
-        let oldest = self.marks().under_way.values().min().copied()?;
+        let marks = self.marks();
+        let oldest = marks.under_way.values().flatten().min()?;
         Some(oldest.elapsed())
     }
 
@@ -164,8 +176,8 @@ mod tests {
         })
     }
 
-    /// `5s:wakes9`, `5s:start1`, `5s:refuse1`, `5s:giveup1`, `5s:deliver1`, the same at the failed
-    /// output (`5s:hold1`, `5s:file1`), and `5s:?`, which asks.
+    /// `5s:wakes9`, `5s:start1`, `5s:wait1`, `5s:move1`, `5s:refuse1`, `5s:giveup1`, `5s:deliver1`, the
+    /// same at the failed output (`5s:hold1`, `5s:file1`), and `5s:?`, which asks.
     async fn check(steps: &str, expected: Expect) {
         let start = Instant::now();
         let progress = Progress::default();
@@ -183,6 +195,14 @@ mod tests {
                 }
                 ("start", Some(cut)) => {
                     progress.started(cut);
+                    continue;
+                }
+                ("wait", Some(cut)) => {
+                    progress.waits(cut);
+                    continue;
+                }
+                ("move", Some(cut)) => {
+                    progress.moves(cut);
                     continue;
                 }
                 ("giveup", Some(_)) => {
@@ -237,6 +257,19 @@ mod tests {
                 4s: overdue -, attempt 3s, refused for -
                 5s: Aloud { kept_back: 0 }
                 6s: overdue -, attempt 4s, refused for 1s"#]],
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_turn_is_no_attempt() {
+        check(
+            "0s:start1 1s:wait1 4s:? 5s:move1 7s:? 8s:refuse1 9s:wait1 99s:?",
+            expect![[r#"
+                4s: overdue -, attempt -, refused for -
+                7s: overdue -, attempt 2s, refused for -
+                8s: Aloud { kept_back: 0 }
+                99s: overdue -, attempt -, refused for 91s"#]],
         )
         .await;
     }

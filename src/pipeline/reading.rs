@@ -10,11 +10,15 @@ use futures_util::stream::{self, BoxStream};
 
 use crate::buffer::{Chunk, Extents, ReadError};
 use crate::model::{Body, BodyError, Records, Seq, SeqRange, Timestamp};
+use crate::pipeline::progress::Progress;
 
-/// Reads the batches of one stream.
+/// Reads one batch.
 #[derive(Clone)]
 pub struct Reading {
     extents: Extents,
+    /// Told when a body is given away and when it is asked for.
+    progress: Progress,
+    cut: u64,
     damaged: Arc<Mutex<Option<SeqRange>>>,
 }
 
@@ -30,17 +34,22 @@ pub struct Size {
 pub type Select = dyn Fn(&Chunk) -> Option<Records> + Send + Sync;
 
 impl Reading {
-    pub fn new(extents: Extents) -> Reading {
+    pub fn new(extents: Extents, progress: Progress, cut: u64) -> Reading {
         Reading {
             extents,
+            progress,
+            cut,
             damaged: Arc::default(),
         }
     }
 
-    /// `bytes` is the length of what will be selected; see `measure`.
+    /// `bytes` is the length of what will be selected; see `measure`. For a place for objects, which
+    /// asks for the records once it has room for them.
     pub fn body(&self, ranges: &[SeqRange], bytes: u64, select: &Arc<Select>) -> Body {
         let (reading, ranges, select) = (self.clone(), ranges.to_vec(), select.clone());
+        self.progress.waits(self.cut);
         Body::new(bytes, move || {
+            reading.progress.moves(reading.cut);
             let select = select.clone();
             let selected = reading.chunks(&ranges).filter_map(move |chunk| {
                 let selected = chunk.map(|chunk| select(&chunk)).transpose();
