@@ -67,8 +67,16 @@ pub const SPLUNK_ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Records in one body of the plain endpoint: lines may be empty, and each costs an index entry.
 pub const PLAIN_PUT_RECORDS_MAX: usize = 250_000;
-/// Request bodies held in memory at once, over all connections; past it puts are told to slow down.
+/// What has arrived of request bodies and is held in memory at once, over all connections; past it puts
+/// are told to slow down. Where several may put, one of them may hold half: whoever knows a name can
+/// claim it, and its requests are read before they are proved.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
+pub const PRODUCER_BYTES_IN_FLIGHT_MAX: usize = REQUEST_BYTES_IN_FLIGHT_MAX / 2;
+/// A request's head: its line and all its headers (tools and SDKs send one or two KiB). So much is also
+/// read of a connection at once.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How far an HTTP/2 client may send ahead of us, on one connection.
+pub const HTTP2_WINDOW_BYTES: u32 = 256 * 1024;
 /// Buffers kept to be used again, beside those in use: four for full bodies, four for the records of
 /// one (or many for answers), and some for reads of the log.
 pub const SPARE_BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -79,10 +87,14 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// File descriptors that connections leave to the log, its segments and the deliveries: 64 segments
 /// twice, and a connection for each of a few dozen deliveries.
 pub const DESCRIPTORS_RESERVED: u64 = 256;
-/// How long a client may take for its headers, its whole body, and between two requests.
+/// How long a client may take for its headers, its whole body, between two pieces of it, and between two
+/// requests.
 pub const REQUEST_HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+pub const REQUEST_BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 pub const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long what is on its way may still take to arrive once a stop has begun.
+pub const REQUEST_DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// How far a signature's date may be from our clock (AWS: five minutes).
 pub const SIGNATURE_CLOCK_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 

@@ -1,41 +1,84 @@
-//! Reading a request's body: counted before it is read, hashed while it is hot.
+//! Reading a request's body: counted as it arrives, hashed while it is hot.
+//!
+//! What a client announces costs us nothing, so nobody can take the room of others by promising much
+//! and sending little. What has arrived counts until its records are stored, against the budget of
+//! all and against its sender's share. There is no waiting for room: who finds none is told to slow
+//! down.
+
+mod gzip;
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::EXPECT;
 use http::request::Parts;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::model::{Spare, limits};
+use crate::outside::stop::{Phase, Stop};
 use crate::server::Incoming;
 
-/// How many bytes of bodies may be in memory at once, over all connections (L1). Cheap to clone.
+/// How many bytes of bodies may be in memory at once, over all connections (L1), and how many of them
+/// may be one sender's. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    bytes: Arc<Semaphore>,
+    all: Arc<Semaphore>,
+    share: Arc<Semaphore>,
     /// For bodies that do not arrive in one piece.
     spare: Spare,
 }
 
+/// Bytes of a body that are here.
+#[derive(Debug)]
+struct Taken {
+    all: OwnedSemaphorePermit,
+    share: OwnedSemaphorePermit,
+}
+
 impl Budget {
+    /// For one sender that has it all.
     pub fn new(bytes: usize) -> Budget {
         Budget {
-            bytes: Arc::new(Semaphore::new(bytes)),
+            all: Arc::new(Semaphore::new(bytes)),
+            share: Arc::new(Semaphore::new(bytes)),
             spare: Spare::new(limits::SPARE_BODY_BYTES_MAX),
         }
     }
 
-    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    /// The same budget for another sender, who may have so much of it.
+    pub fn share(&self, bytes: usize) -> Budget {
+        Budget {
+            share: Arc::new(Semaphore::new(bytes)),
+            ..self.clone()
+        }
+    }
+
+    fn left(&self) -> usize {
+        let share = self.share.available_permits();
+        self.all.available_permits().min(share)
+    }
+
+    fn take(&self, bytes: usize) -> Option<Taken> {
         let count = u32::try_from(bytes).expect("L1: a body is far smaller than 4 GiB");
-        self.bytes.clone().try_acquire_many_owned(count).ok()
+        Some(Taken {
+            share: self.share.clone().try_acquire_many_owned(count).ok()?,
+            all: self.all.clone().try_acquire_many_owned(count).ok()?,
+        })
+    }
+}
+
+impl Taken {
+    fn add(&mut self, more: Taken) {
+        self.all.merge(more.all);
+        self.share.merge(more.share);
     }
 }
 
@@ -56,53 +99,56 @@ pub enum Hashing {
 pub struct Payload {
     bytes: Bytes,
     sha256: Option<[u8; 32]>,
-    _taken: OwnedSemaphorePermit,
+    _taken: Taken,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("too many requests are being read")]
     Busy,
+    #[error("the body was still on its way when the daemon was told to stop")]
+    Draining,
     #[error("the body is larger than {} bytes", limits::REQUEST_BODY_BYTES_MAX)]
     TooLarge,
     #[error("the body did not arrive within {} seconds", limits::REQUEST_BODY_TIMEOUT.as_secs())]
     Late,
+    #[error("nothing of the body came for {} seconds", limits::REQUEST_BODY_PAUSE_MAX.as_secs())]
+    Stalled,
     /// The client went away, or sent less than it announced.
     #[error("the body ended early")]
     Broken(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the body is not gzip")]
+    NotGzip(#[source] io::Error),
 }
 
-/// Reads the whole body, or nothing of it: a refused one is not read.
-///
-/// An announced length is taken from the budget before the first byte; without one (chunked) we must
-/// expect the largest.
+/// Reads the whole body, or nothing of it: one that is refused before it came is not read.
 pub async fn read(
     body: &mut Incoming,
     budget: &Budget,
     hashing: Hashing,
+    stop: &Stop,
 ) -> Result<Payload, ReadError> {
-    let most = limits::REQUEST_BODY_BYTES_MAX;
-    let announced = match body.size_hint().exact() {
-        Some(length) => usize::try_from(length).map_err(|_| ReadError::TooLarge)?,
-        None => most,
-    };
-    if most < announced {
+    let announced = body.size_hint().exact().unwrap_or_default();
+    let announced = usize::try_from(announced).map_err(|_| ReadError::TooLarge)?;
+    if limits::REQUEST_BODY_BYTES_MAX < announced {
         return Err(ReadError::TooLarge);
     }
-    let taken = budget.take(announced).ok_or(ReadError::Busy)?;
-    let arriving = gather(body, announced, &budget.spare, hashing);
-    let arrived = timeout(limits::REQUEST_BODY_TIMEOUT, arriving).await;
-    let (bytes, sha256) = arrived.map_err(|_| ReadError::Late)??;
-    Ok(Payload {
-        bytes,
-        sha256,
-        _taken: taken,
-    })
+    // It would be refused in the middle.
+    if budget.left() < announced {
+        return Err(ReadError::Busy);
+    }
+    tokio::select! {
+        biased;
+        arrived = timeout(limits::REQUEST_BODY_TIMEOUT, gather(body, budget, hashing)) => {
+            arrived.unwrap_or(Err(ReadError::Late))
+        }
+        () = drained(stop) => Err(ReadError::Draining),
+    }
 }
 
 /// Lets a refused body pass by, chunk by chunk: a client that is still sending may not listen before
 /// it is done, and would find the connection broken instead of our answer.
-pub async fn discard(head: &Parts, body: &mut Incoming) {
+pub async fn discard(head: &Parts, body: &mut Incoming, stop: &Stop) {
     // Who asks first (`100-continue`) has not begun to send: hearing our answer, it never will.
     let asks_first = head.headers.contains_key(EXPECT);
     let most = limits::REQUEST_BODY_BYTES_MAX as u64;
@@ -119,30 +165,43 @@ pub async fn discard(head: &Parts, body: &mut Incoming) {
             }
         }
     };
-    // In time or not: the answer comes next, and then hyper closes what is not at its end.
-    let _ = timeout(limits::REQUEST_HEADERS_TIMEOUT, passing).await;
+    tokio::select! {
+        biased;
+        () = passing => {}
+        // The answer comes next, and then hyper closes what is not at its end.
+        () = sleep(limits::REQUEST_HEADERS_TIMEOUT) => {}
+        () = drained(stop) => {}
+    }
+}
+
+/// Returns a moment after a stop has begun: what is on its way then may still arrive.
+async fn drained(stop: &Stop) {
+    stop.clone().reached(Phase::Draining).await;
+    sleep(limits::REQUEST_DRAIN_GRACE).await;
 }
 
 async fn gather(
     body: &mut Incoming,
-    announced: usize,
-    spare: &Spare,
+    budget: &Budget,
     hashing: Hashing,
-) -> Result<(Bytes, Option<[u8; 32]>), ReadError> {
+) -> Result<Payload, ReadError> {
     let mut hasher = match hashing {
         Hashing::Sha256 => Some(Sha256::new()),
         Hashing::Unneeded => None,
     };
+    let mut taken = budget.take(0).ok_or(ReadError::Busy)?;
     // Most bodies arrive in one piece, and are never copied.
     let mut first = Bytes::new();
     let mut whole = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame.map_err(ReadError::Broken)?.into_data() else {
+    while let Some(frame) = next(body).await? {
+        let Ok(chunk) = frame.into_data() else {
             continue;
         };
-        if announced < first.len() + whole.len() + chunk.len() {
+        let arrived = first.len() + whole.len() + chunk.len();
+        if limits::REQUEST_BODY_BYTES_MAX < arrived {
             return Err(ReadError::TooLarge);
         }
+        taken.add(budget.take(chunk.len()).ok_or(ReadError::Busy)?);
         if let Some(hasher) = &mut hasher {
             hasher.update(&chunk);
         }
@@ -150,20 +209,39 @@ async fn gather(
             first = chunk;
             continue;
         }
-        if whole.is_empty() {
-            // Without a length there is no telling: the buffer grows as it must.
-            let left = body.size_hint().exact().unwrap_or_default();
-            whole = spare.take(first.len() + chunk.len() + left as usize);
-            whole.extend_from_slice(&std::mem::take(&mut first));
+        if whole.capacity() < arrived {
+            let left = body.size_hint().exact();
+            let mut larger = budget.spare.take(believed(arrived, left));
+            larger.extend_from_slice(&std::mem::take(&mut first));
+            larger.extend_from_slice(&whole);
+            drop(budget.spare.lend(std::mem::replace(&mut whole, larger)));
         }
         whole.extend_from_slice(&chunk);
     }
-    let bytes = if whole.is_empty() {
-        first
-    } else {
-        spare.lend(whole)
+    let bytes = match whole.is_empty() {
+        true => first,
+        false => budget.spare.lend(whole),
     };
-    Ok((bytes, hasher.map(|hasher| hasher.finalize().into())))
+    Ok(Payload {
+        bytes,
+        sha256: hasher.map(|hasher| hasher.finalize().into()),
+        _taken: taken,
+    })
+}
+
+async fn next(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, ReadError> {
+    let frame = timeout(limits::REQUEST_BODY_PAUSE_MAX, body.frame()).await;
+    let frame = frame.map_err(|_| ReadError::Stalled)?;
+    frame.transpose().map_err(ReadError::Broken)
+}
+
+/// How large a buffer may be for a body of which so much is here: who sent an eighth is believed to
+/// send the rest. Without a length (chunked) there is no telling, and it doubles.
+fn believed(arrived: usize, left: Option<u64>) -> usize {
+    match left {
+        Some(left) => (arrived + left as usize).min(8 * arrived),
+        None => 2 * arrived,
+    }
 }
 
 impl Payload {
@@ -194,56 +272,4 @@ impl fmt::Debug for Payload {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::stream;
-    use http_body::Frame;
-    use http_body_util::StreamBody;
-
-    use super::*;
-
-    fn in_pieces(pieces: &[&[u8]]) -> Incoming {
-        let frames: Vec<_> = pieces
-            .iter()
-            .map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece))))
-            .collect();
-        StreamBody::new(stream::iter(frames)).boxed_unsync()
-    }
-
-    #[tokio::test]
-    async fn a_body_in_pieces_is_the_body_in_one() {
-        let budget = Budget::default();
-        let whole = read(&mut in_pieces(&[b"abc"]), &budget, Hashing::Sha256)
-            .await
-            .unwrap();
-        let pieces = &mut in_pieces(&[b"a", b"", b"b", b"c"]);
-        let pieces = read(pieces, &budget, Hashing::Sha256).await.unwrap();
-        assert_eq!(&*pieces, b"abc");
-        assert_eq!(*pieces, *whole);
-        assert_eq!(pieces.sha256(), whole.sha256());
-        assert_eq!(pieces.sha256()[..4], [0xba, 0x78, 0x16, 0xbf]);
-        let nothing = read(&mut in_pieces(&[]), &budget, Hashing::Sha256)
-            .await
-            .unwrap();
-        assert_eq!(&*nothing, b"");
-        assert_eq!(nothing.sha256()[..4], [0xe3, 0xb0, 0xc4, 0x42]);
-    }
-
-    #[tokio::test]
-    async fn the_budget_counts_what_is_held() {
-        let budget = Budget::new(6);
-        let read = async |text: &'static str| {
-            read(
-                &mut crate::server::incoming(text),
-                &budget,
-                Hashing::Unneeded,
-            )
-            .await
-        };
-        let first = read("abcd").await.unwrap();
-        assert!(matches!(read("abc").await, Err(ReadError::Busy)));
-        let second = read("ab").await.unwrap();
-        drop(first);
-        assert!(read("abcd").await.is_ok());
-        drop(second);
-    }
-}
+mod tests;

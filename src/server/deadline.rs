@@ -75,6 +75,17 @@ impl Patience {
         }
     }
 
+    /// A stop has begun: a request that is not here yet has a moment left.
+    pub(super) fn hurry(&self) {
+        let soon = Instant::now() + limits::REQUEST_DRAIN_GRACE;
+        self.change(|state| match state {
+            State::Idle { until } | State::Head { until } | State::Frames { until } => {
+                *until = soon.min(*until);
+            }
+            State::Busy { .. } => {}
+        });
+    }
+
     /// Returns when the client has used up our patience. Cancel-safe.
     pub(super) async fn ends(&self) {
         loop {
@@ -211,6 +222,23 @@ mod tests {
         advance(Duration::from_secs(60)).await;
         patience.bytes_arrived();
         assert_eq!(lasts(&patience).await, limits::REQUEST_HEADERS_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_under_way_has_a_moment_when_a_stop_begins() {
+        let patience = Patience::new();
+        patience.bytes_arrived();
+        patience.hurry();
+        assert_eq!(lasts(&patience).await, limits::REQUEST_DRAIN_GRACE);
+        // One that had less keeps that; a request under way has deadlines of its own.
+        let patience = Patience::new();
+        advance(limits::REQUEST_HEADERS_TIMEOUT - Duration::from_millis(1)).await;
+        patience.hurry();
+        assert_eq!(lasts(&patience).await, Duration::from_millis(1));
+        let _under_way = patience.request(Version::HTTP_11);
+        patience.hurry();
+        let hour = timeout(Duration::from_secs(3600), patience.ends()).await;
+        assert!(hour.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -209,17 +209,23 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(None);
+        .header_read_timeout(None)
+        .max_buf_size(limits::REQUEST_HEAD_BYTES_MAX);
+    let head_bytes_max = u32::try_from(limits::REQUEST_HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(HTTP2_STREAMS_MAX);
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(head_bytes_max.expect("it is a constant far smaller than 4 GiB"))
+        .initial_stream_window_size(limits::HTTP2_WINDOW_BYTES)
+        .initial_connection_window_size(limits::HTTP2_WINDOW_BYTES);
     let serving = builder.serve_connection(TokioIo::new(watched), answers);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         biased;
         () = stop.reached(Phase::Draining) => {
             serving.as_mut().graceful_shutdown();
+            patience.hurry();
             tokio::select! {
                 biased;
                 () = stop.reached(Phase::Halting) => return,
@@ -235,8 +241,8 @@ where
     }
 }
 
-/// Requests side by side on one HTTP/2 connection. How far a client may send ahead of us is left at
-/// hyper's 1 MiB: those bytes are not in the budget yet.
+/// Requests side by side on one HTTP/2 connection. They share its window: those bytes are not in the
+/// budget yet.
 const HTTP2_STREAMS_MAX: u32 = 128;
 
 #[cfg(test)]

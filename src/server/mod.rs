@@ -4,8 +4,8 @@
 //! served later. What it serves is a [`Service`]: from one request to one answer. A service never
 //! sees a socket, so tests call it directly.
 //!
-//! A service that wants a request's body reads it with [`body::read`], which takes the body's length
-//! from a [`Budget`] first, and asks [`Producers`] who sent it.
+//! A service that wants a request's body reads it with [`body::read`], which takes what arrives from a
+//! [`Budget`], and asks [`Producers`] who sent it.
 
 pub mod body;
 mod deadline;

@@ -91,6 +91,10 @@ impl Producers {
         self.all.is_empty()
     }
 
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.all.iter().map(|producer| producer.name.as_str())
+    }
+
     /// Checks the signatures of requests to `service`.
     pub fn verifier<'a>(&'a self, service: &'a str) -> Verifier<'a> {
         Verifier::new(self, &self.signing_keys, service)

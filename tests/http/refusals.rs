@@ -53,8 +53,8 @@ async fn a_request_for_nothing_we_know_is_told_so() {
     let help = "The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, one a \
                 line, to `POST /v1/streams/{name}/records`.";
     for (status, method, uri) in [
-        (404, "GET", "/"),
-        (404, "PUT", "/"),
+        (405, "GET", "/"),
+        (405, "PUT", "/"),
         (404, "POST", "/v1/streams"),
         (405, "GET", "/v1/streams/clicks/records"),
     ] {

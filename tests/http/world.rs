@@ -218,7 +218,14 @@ pub fn base64_of(bytes: usize) -> String {
 }
 
 /// Signed by AWS's own signer.
-pub fn signed(key: &str, secret: &str, service: &str, operation: &str, body: &str) -> Request {
+pub fn signed(
+    key: &str,
+    secret: &str,
+    service: &str,
+    operation: &str,
+    body: impl AsRef<[u8]>,
+) -> Request {
+    let body = body.as_ref();
     let signer = Signer {
         access_key_id: key,
         secret_access_key: secret,
@@ -226,11 +233,11 @@ pub fn signed(key: &str, secret: &str, service: &str, operation: &str, body: &st
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(NOW),
     };
     let mut request = api(operation, body.to_owned());
-    signer.sign(&mut request, "http://localhost:4573/", body.as_bytes());
+    signer.sign(&mut request, "http://localhost:4573/", body);
     request
 }
 
-pub fn by_web(operation: &str, body: &str) -> Request {
+pub fn by_web(operation: &str, body: impl AsRef<[u8]>) -> Request {
     signed("AKIDWEB", "web's secret", "firehose", operation, body)
 }
 

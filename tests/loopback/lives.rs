@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 use crate::process::Daemon;
 use crate::s3::{ACCESS_KEY, InProcessS3, SECRET_KEY};
 
-const BUCKET: &str = "lake";
+pub const BUCKET: &str = "lake";
 const STREAMS: [&str; 2] = ["to-s3", "to-files"];
 /// All intervals of the test together are a few seconds.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
 
-fn configuration(server: &InProcessS3) -> String {
+pub fn configuration(server: &InProcessS3) -> String {
     let endpoint = server.endpoint();
     format!(
         r#"

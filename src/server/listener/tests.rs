@@ -19,6 +19,7 @@ use crate::server::{Request, Response, TlsFiles};
 /// Answers with the body it got, and tells the test when a request has come in.
 struct Echo {
     budget: Budget,
+    stop: Stop,
     seen: mpsc::Sender<String>,
 }
 
@@ -30,7 +31,7 @@ impl Service for Echo {
                 .seen
                 .send(format!("{} {}", head.method, head.uri.path()))
                 .await;
-            let read = body::read(&mut body, &self.budget, Hashing::Unneeded).await;
+            let read = body::read(&mut body, &self.budget, Hashing::Unneeded, &self.stop).await;
             let _ = self
                 .seen
                 .send(format!("{:?}", read.as_ref().map(|it| it.len())))
@@ -39,7 +40,7 @@ impl Service for Echo {
                 Ok(payload) => payload.bytes().clone(),
                 Err(error) => error.to_string().into(),
             };
-            body::discard(&head, &mut body).await;
+            body::discard(&head, &mut body, &self.stop).await;
             Response::new(text.into())
         }
         .boxed()
@@ -66,6 +67,7 @@ fn run(listener: Listener, budget: Budget) -> Running {
     let (sender, seen) = mpsc::channel(100);
     let service = Arc::new(Echo {
         budget,
+        stop: stop.clone(),
         seen: sender,
     });
     Running {
@@ -162,21 +164,80 @@ async fn a_refused_client_hears_why_although_it_was_still_sending() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_counts_as_the_largest() {
+async fn a_chunked_body_counts_as_it_comes() {
     let request = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
                    transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-    let most = limits::REQUEST_BODY_BYTES_MAX;
-    let answer = talk(run(bind(None).await, Budget::new(most)).address, request).await;
+    let answer = talk(run(bind(None).await, Budget::new(5)).address, request).await;
     assert!(answer.ends_with("abcde"), "{answer}");
-    let answer = talk(
-        run(bind(None).await, Budget::new(most - 1)).address,
-        request,
-    )
-    .await;
+    let answer = talk(run(bind(None).await, Budget::new(4)).address, request).await;
     assert!(
         answer.ends_with("too many requests are being read"),
         "{answer}"
     );
+}
+
+/// The answer to a head that is never finished, if there is one.
+async fn answer_to_a_beginning(address: SocketAddr, bytes: usize) -> Option<String> {
+    let mut head = "GET / HTTP/1.1\r\nx-long: ".to_owned();
+    head.extend(std::iter::repeat_n('x', bytes - head.len()));
+    let answer = timeout(Duration::from_secs(1), talk(address, &head)).await;
+    answer.ok()
+}
+
+#[tokio::test]
+async fn a_head_is_read_up_to_its_limit_and_no_further() {
+    let running = plain().await;
+    let most = limits::REQUEST_HEAD_BYTES_MAX;
+    let waits = answer_to_a_beginning(running.address, most - 1).await;
+    assert_eq!(waits, None);
+    let refused = answer_to_a_beginning(running.address, most).await;
+    let refused = refused.expect("it is told at once");
+    assert!(
+        refused.starts_with("HTTP/1.1 431 Request Header Fields Too Large"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_head_of_http2_has_the_same_limit() {
+    let running = plain().await;
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(client_config(rustls::RootCertStore::empty()))
+        .http2_prior_knowledge()
+        .no_proxy();
+    let client = client.build().unwrap();
+    let url = format!("http://{}/", running.address);
+    // Name, value, and the 32 that HTTP/2 counts for each: beside it stand four of its own.
+    let status = async |bytes: usize| {
+        let value = "x".repeat(bytes);
+        let sent = client.get(&url).header("x-long", value).send().await;
+        sent.unwrap().status().as_u16()
+    };
+    let most = limits::REQUEST_HEAD_BYTES_MAX;
+    assert_eq!(status(most - 1024).await, 200);
+    assert_eq!(status(most).await, 431);
+}
+
+#[tokio::test]
+async fn whoever_stops_in_the_middle_does_not_hold_up_a_stop() {
+    let mut running = plain().await;
+    let mut body = TcpStream::connect(running.address).await.unwrap();
+    let half = b"POST /half HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc";
+    body.write_all(half).await.unwrap();
+    assert_eq!(running.seen.recv().await.unwrap(), "POST /half");
+    let mut head = TcpStream::connect(running.address).await.unwrap();
+    head.write_all(b"POST /half HTTP/1.1\r\n").await.unwrap();
+    // One that is answered came after the other, and so that one has been read too.
+    let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    talk(running.address, request).await;
+    running.stopper.advance(Phase::Draining);
+    let grace = 2 * limits::REQUEST_DRAIN_GRACE + Duration::from_secs(3);
+    let stopped = timeout(grace, running.serving).await;
+    stopped.expect("it is not waited for").unwrap();
+    let mut answer = String::new();
+    body.read_to_string(&mut answer).await.unwrap();
+    let why = "the body was still on its way when the daemon was told to stop";
+    assert!(answer.ends_with(why), "{answer}");
 }
 
 #[tokio::test]
@@ -235,6 +296,15 @@ async fn a_taken_port_is_said_so() {
     assert!(error.starts_with(&expected), "{error}");
 }
 
+fn client_config(roots: rustls::RootCertStore) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
 #[tokio::test]
 async fn tls_speaks_both_http_versions() {
     let folder = tempfile::tempdir().unwrap();
@@ -247,16 +317,11 @@ async fn tls_speaks_both_http_versions() {
     fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
     let running = run(bind(Some(files)).await, Budget::default());
 
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(CertificateDer::from(made.cert.der().to_vec()))
         .unwrap();
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = client_config(roots);
     for protocol in ["h2", "http/1.1"] {
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let connector = TlsConnector::from(Arc::new(config.clone()));

@@ -82,6 +82,15 @@ impl<'a> Verifier<'a> {
 }
 
 impl Claim<'_> {
+    /// Whose key it is that signed, or so they say.
+    pub fn producer(&self) -> &str {
+        let signer = self
+            .verifier
+            .producers
+            .signer(&self.authorization.access_key);
+        signer.map_or("", |(producer, _)| &producer.name)
+    }
+
     pub fn prove(self, head: &Parts, body_sha256: [u8; 32]) -> Result<Caller, Refusal> {
         let Claim {
             verifier,

@@ -1,7 +1,9 @@
 //! Answers: JSON bodies, and exceptions as AWS writes them.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -34,6 +36,8 @@ pub(super) enum Kind {
     Signature(&'static str),
     BodyTooLarge,
     BodyLate,
+    /// Packed in a way that we do not unpack.
+    Encoding,
     /// The path is nobody's: what AWS answers there.
     Nowhere,
     NotPost,
@@ -61,6 +65,7 @@ impl Kind {
             Kind::Signature(name) => name,
             Kind::BodyTooLarge => "RequestEntityTooLargeException",
             Kind::BodyLate => "RequestTimeoutException",
+            Kind::Encoding => "UnsupportedMediaTypeException",
         }
     }
 
@@ -70,6 +75,7 @@ impl Kind {
             (Kind::ServiceUnavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
             (Kind::BodyTooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
             (Kind::BodyLate, _) => StatusCode::REQUEST_TIMEOUT,
+            (Kind::Encoding, _) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             (Kind::Nowhere, _) => StatusCode::NOT_FOUND,
             (Kind::NotPost, _) => StatusCode::METHOD_NOT_ALLOWED,
             (Kind::AccessDenied, Style::Plain) => StatusCode::FORBIDDEN,
@@ -114,6 +120,12 @@ impl Exception {
         self.kind.name()
     }
 
+    /// Whether what is left of the body may pass by first, for a client that is still sending. Who did
+    /// not send has been waited for long enough.
+    pub(super) fn is_waited_with(&self) -> bool {
+        self.kind != Kind::BodyLate
+    }
+
     #[cfg(test)]
     pub(super) fn text(&self) -> String {
         let message = self.message.as_deref().unwrap_or_default();
@@ -130,7 +142,7 @@ impl From<sigv4::Refusal> for Exception {
 impl From<ReadError> for Exception {
     fn from(error: ReadError) -> Exception {
         match &error {
-            ReadError::Busy => Exception::slow_down(),
+            ReadError::Busy | ReadError::Draining => Exception::slow_down(),
             ReadError::TooLarge => {
                 let most = limits::REQUEST_BODY_BYTES_MAX;
                 let message = format!("A request's body may have at most {most} bytes.");
@@ -141,8 +153,18 @@ impl From<ReadError> for Exception {
                 let message = format!("The body did not arrive within {seconds} seconds.");
                 Exception::new(Kind::BodyLate, message)
             }
+            ReadError::Stalled => {
+                let seconds = limits::REQUEST_BODY_PAUSE_MAX.as_secs();
+                let message = format!("Nothing of the body came for {seconds} seconds.");
+                Exception::new(Kind::BodyLate, message)
+            }
             ReadError::Broken(_) => {
                 let message = "The body ended before its announced length. Nothing was stored.";
+                Exception::new(Kind::Serialization, message)
+            }
+            ReadError::NotGzip(_) => {
+                let message = "The body is not gzip, though `Content-Encoding` says so. Nothing \
+                               was stored.";
                 Exception::new(Kind::Serialization, message)
             }
         }
@@ -220,6 +242,9 @@ pub(super) fn response(answered: Answered, style: Style, request_id: Uuid) -> Re
         // HTTP wants to know how to do better.
         Kind::Signature(_) if style == Style::Plain => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Kind::Encoding => {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         // The rest of the body is still on its way and nobody will read it.
         Kind::BodyTooLarge | Kind::BodyLate => {

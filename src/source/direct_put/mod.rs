@@ -16,6 +16,7 @@
 
 mod answer;
 mod describe;
+mod encoding;
 mod operation;
 mod parse;
 mod plain;
@@ -36,10 +37,11 @@ use crate::model::{DirectoryId, Spare, StreamDescription, StreamName, limits};
 use crate::outside::stop::{Phase, Stop};
 use crate::outside::{Clock, Dice};
 use crate::server::body::{self, Budget, Hashing, Payload};
-use crate::server::sigv4::Refusal;
+use crate::server::sigv4::{Claim, Refusal};
 use crate::server::{Caller, Incoming, Producers, Request, Response, Service};
 use crate::telemetry::{Metrics, happened};
 use answer::{Answered, Exception, Kind, Style};
+use encoding::Encoding;
 use operation::Operation;
 
 /// What ARNs are made of.
@@ -73,6 +75,8 @@ pub struct DirectPut {
     streams: BTreeMap<StreamName, Stream>,
     producers: Producers,
     budget: Budget,
+    /// Each producer's part of it, by name, where there are several.
+    shares: BTreeMap<String, Budget>,
     /// For records on their way to the log, and for long answers.
     spare: Spare,
     metrics: Metrics,
@@ -89,11 +93,21 @@ impl DirectPut {
         producers: Producers,
         tools: Tools,
     ) -> DirectPut {
+        let budget = Budget::default();
+        let share = |name: &str| {
+            let share = budget.share(limits::PRODUCER_BYTES_IN_FLIGHT_MAX);
+            (name.to_owned(), share)
+        };
+        let shares = match producers.names().len() {
+            0 | 1 => BTreeMap::new(),
+            _ => producers.names().map(share).collect(),
+        };
         DirectPut {
             settings,
             streams,
             producers,
-            budget: Budget::default(),
+            shares,
+            budget,
             spare: Spare::new(limits::SPARE_RECORD_BYTES_MAX),
             metrics: tools.metrics,
             clock: tools.clock,
@@ -108,8 +122,8 @@ impl DirectPut {
         let answered = self.follow(&route, &head, &mut body).await;
         let answer = answered.as_ref().map_or_else(Exception::name, |_| "ok");
         happened::put::request_answered(&self.metrics, route.name(), answer);
-        if answered.is_err() {
-            body::discard(&head, &mut body).await;
+        if answered.as_ref().is_err_and(Exception::is_waited_with) {
+            body::discard(&head, &mut body, &self.stop).await;
         }
         answer::response(answered, route.style(), self.request_id())
     }
@@ -141,28 +155,43 @@ impl DirectPut {
         if self.stop.phase() != Phase::Running {
             return Err(Exception::slow_down());
         }
+        let claimed = self.claimed(head, bearer)?;
+        let encoding = Encoding::of(&head.headers)?;
+        let (sender, hashing) = match &claimed {
+            Claimed::Known(caller) => (caller.name(), Hashing::Unneeded),
+            Claimed::Signed(claim) => (claim.producer(), Hashing::Sha256),
+        };
+        let budget = self.shares.get(sender).unwrap_or(&self.budget);
+        let payload = body::read(body, budget, hashing, &self.stop).await?;
+        let caller = match claimed {
+            Claimed::Known(caller) => caller,
+            Claimed::Signed(claim) => claim.prove(head, payload.sha256())?,
+        };
+        match encoding {
+            Encoding::Identity => Ok((caller, payload)),
+            Encoding::Gzip => Ok((caller, payload.unpacked(budget).await?)),
+        }
+    }
+
+    fn claimed(&self, head: &Parts, bearer: Bearer) -> Result<Claimed<'_>, Exception> {
         if self.producers.are_everybody() {
-            let payload = body::read(body, &self.budget, Hashing::Unneeded).await?;
-            return Ok((Caller::Anyone, payload));
+            return Ok(Claimed::Known(Caller::Anyone));
         }
         let token = match bearer {
             Bearer::Taken => self.producers.bearer(&head.headers),
             Bearer::Refused => None,
         };
         if let Some(owner) = token {
-            let caller = owner.ok_or_else(answer::unknown_token)?;
-            let payload = body::read(body, &self.budget, Hashing::Unneeded).await?;
-            return Ok((caller, payload));
+            return owner.map(Claimed::Known).ok_or_else(answer::unknown_token);
         }
         let verifier = self.producers.verifier(SERVICE);
         let claim = verifier.claim(head, self.clock.now());
-        let claim = claim.map_err(|refusal| match (bearer, refusal) {
-            (Bearer::Taken, Refusal::Missing) => answer::unsigned(),
-            (Bearer::Taken | Bearer::Refused, refusal) => refusal.into(),
-        })?;
-        let payload = body::read(body, &self.budget, Hashing::Sha256).await?;
-        let caller = claim.prove(head, payload.sha256())?;
-        Ok((caller, payload))
+        claim
+            .map(Claimed::Signed)
+            .map_err(|refusal| match (bearer, refusal) {
+                (Bearer::Taken, Refusal::Missing) => answer::unsigned(),
+                (Bearer::Taken | Bearer::Refused, refusal) => refusal.into(),
+            })
     }
 
     /// The stream, if there is one that the caller may see. Whether a stream exists is not told to
@@ -201,6 +230,13 @@ impl Service for DirectPut {
     }
 }
 
+/// What a head says of who sent it.
+enum Claimed<'a> {
+    Known(Caller),
+    /// To be proved by the body.
+    Signed(Claim<'a>),
+}
+
 /// Whether a bearer token is an answer to "who are you?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bearer {
@@ -227,6 +263,7 @@ impl Route<'_> {
         match (records, head.method == Method::POST) {
             (Some(stream), true) => Route::Records(stream),
             (Some(_), false) => Route::NotPost,
+            (None, false) if path == "/" => Route::NotPost,
             (None, true) if path == "/" => {
                 let target = head.headers.get("x-amz-target");
                 let target = target.and_then(|target| target.to_str().ok());
