@@ -228,7 +228,9 @@ fn no_folder_for_objects_overlaps_the_storage_directory() {
              source_backup: {backup}\n"
         )
     };
-    check(&with("data", "./out/../data/failed", "."), expect![[r#"
+    check(
+        &with("data", "./out/../data/failed", "."),
+        expect![[r#"
         delivery.yaml has 3 problems
           delivery.yaml:5:39  streams.clicks.destination.directory.path: `data` and the storage directory `data` overlap
             hint: choose a folder beside `storage.directory`
@@ -236,7 +238,8 @@ fn no_folder_for_objects_overlaps_the_storage_directory() {
             hint: choose a folder beside `storage.directory`
           delivery.yaml:7:41  streams.clicks.source_backup.directory.path: `.` and the storage directory `data` overlap
             hint: choose a folder beside `storage.directory`
-    "#]]);
+    "#]],
+    );
     for good in ["datas", "out/data", "../data"] {
         let loaded = World::default().file("delivery.yaml", with(good, good, good));
         assert!(loaded.load().is_ok(), "{good}");
