@@ -4,6 +4,10 @@
 
 #[path = "configuration/beside.rs"]
 mod beside;
+#[path = "configuration/certificates.rs"]
+mod certificates;
+#[path = "configuration/empty.rs"]
+mod empty;
 #[path = "configuration/endpoints.rs"]
 mod endpoints;
 #[path = "configuration/files.rs"]
@@ -18,5 +22,9 @@ mod secrets;
 mod sections;
 #[path = "configuration/streams.rs"]
 mod streams;
+#[path = "configuration/tls.rs"]
+mod tls;
+#[path = "configuration/variables.rs"]
+mod variables;
 #[path = "configuration/world.rs"]
 mod world;

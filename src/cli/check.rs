@@ -90,14 +90,13 @@ fn text(loaded: &Loaded) -> String {
 
 /// Rows with their columns below one another.
 pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]], out: &mut String) {
-    let width = |column: usize| {
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
         let lengths = rows.iter().map(|row| row[column].chars().count());
         lengths.max().unwrap_or(0)
-    };
+    });
     for row in rows {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = width(column);
+        for (cell, width) in row.iter().zip(widths) {
             write!(line, "  {cell:width$}").expect("a text takes all");
         }
         out.push_str(line.trim_end());

@@ -9,6 +9,7 @@ use super::{Configuration, Exit, Failure};
 use crate::buffer;
 use crate::daemon::{self, Outcome, StartError};
 use crate::outside::Surroundings;
+use crate::server::BindError;
 use crate::telemetry::logging;
 
 /// Runs the daemon until it is told to stop.
@@ -60,14 +61,14 @@ impl Run {
 
 fn refused(error: StartError) -> Failure {
     let (exit, hint) = match &error {
-        StartError::Bind(_) => (Exit::Disk, None),
+        StartError::Bind(BindError::Tls { .. }) => (Exit::BadConfiguration, None),
+        StartError::Bind(BindError::Taken { .. } | BindError::Address { .. }) => (Exit::Disk, None),
         StartError::Signals(_) => (Exit::Bug, None),
         StartError::Open(daemon::OpenError::Storage { cause, .. }) => {
             (storage_exit(cause), Some(cause.hint()))
         }
-        StartError::Open(
-            daemon::OpenError::Destination { .. } | daemon::OpenError::Connections { .. },
-        ) => (Exit::Disk, None),
+        StartError::Open(daemon::OpenError::Destination { .. }) => (Exit::Disk, None),
+        StartError::Open(daemon::OpenError::Connections { .. }) => (Exit::BadConfiguration, None),
     };
     let failure = Failure::new(exit, error);
     match hint {
@@ -76,17 +77,18 @@ fn refused(error: StartError) -> Failure {
     }
 }
 
+/// Whoever restarts us is told where that cannot help: somebody must do what the hint says.
 fn storage_exit(error: &buffer::OpenError) -> Exit {
     match error {
         buffer::OpenError::Locked(_) => Exit::TryAgain,
         buffer::OpenError::Missing(_)
         | buffer::OpenError::NotOurs { .. }
         | buffer::OpenError::TooSmall { .. }
-        | buffer::OpenError::TooManyStreams { .. } => Exit::BadConfiguration,
-        buffer::OpenError::Newer { .. }
+        | buffer::OpenError::TooManyStreams { .. }
+        | buffer::OpenError::Newer { .. }
         | buffer::OpenError::NoHead { .. }
-        | buffer::OpenError::HeadLost { .. }
-        | buffer::OpenError::Unreadable { .. }
+        | buffer::OpenError::HeadLost { .. } => Exit::BadConfiguration,
+        buffer::OpenError::Unreadable { .. }
         | buffer::OpenError::Full { .. }
         | buffer::OpenError::Disk { .. }
         | buffer::OpenError::Begin(_) => Exit::Disk,

@@ -14,12 +14,11 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use super::node::{Content, Entry, Node};
 use super::place::{Origin, Place};
 use super::problem::{Problem, Wrong};
-use super::{search, yaml};
+use super::{search, variables, yaml};
 use crate::outside::Surroundings;
 
 /// Sections whose entries have names of their own, and are atoms.
 const ATOMS: [&str; 2] = ["streams", "producers"];
-const PREFIX: &str = "STANDPIPE_";
 
 /// Where to read from, as the command line says.
 #[derive(Clone, Debug, Default)]
@@ -85,13 +84,23 @@ fn file(path: &Path, surroundings: &Surroundings, problems: &mut Vec<Problem>) -
     None
 }
 
-/// `STANDPIPE_STORAGE__MAX_SIZE`: two underscores between the steps of the path. A variable without
-/// them, such as `STANDPIPE_DAEMON`, is no section's.
 fn from_variable(variable: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
-    let name = variable.strip_prefix(PREFIX)?.to_ascii_lowercase();
-    let path: Vec<&str> = name.split("__").collect();
     let origin = Origin::Environment(variable.to_owned());
-    (1 < path.len()).then(|| laid_over(&path, text, origin, problems))?
+    match variables::path(variable, text) {
+        Ok(path) => {
+            let path = path?;
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            laid_over(&path, text, origin, problems)
+        }
+        Err(wrong) => {
+            problems.push(Problem {
+                place: Some(Place::whole(Arc::new(origin))),
+                path: String::new(),
+                wrong,
+            });
+            None
+        }
+    }
 }
 
 fn from_argument(argument: &str, problems: &mut Vec<Problem>) -> Option<Node> {
@@ -110,8 +119,8 @@ fn from_argument(argument: &str, problems: &mut Vec<Problem>) -> Option<Node> {
     laid_over(&path, text, origin, problems)
 }
 
-/// The tree in which only `path` is set. A text that opens a bracket is read as YAML, so that lists
-/// and blocks can be given; anything else is taken as it is.
+/// The tree in which only `path` is set. A block and a list are read as YAML; anything else is taken
+/// as it is, and so is `[::1]:4573`.
 fn laid_over(
     path: &[&str],
     text: &str,
@@ -129,7 +138,8 @@ fn laid_over(
         });
         return None;
     }
-    let mut node = if text.starts_with(['{', '[']) {
+    let is_list = text.starts_with('[') && text.trim_end().ends_with(']');
+    let mut node = if text.starts_with('{') || is_list {
         yaml::parse(text, &origin, problems)?
     } else {
         Node {
@@ -185,14 +195,16 @@ impl Provider for Layer<'_> {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Ok(Map::from([(Profile::Default, dict(self.tree))]))
+        let mut sections = dict(self.tree);
+        // A section of which everything is commented out says nothing, and hides nothing. Deeper
+        // down somebody meant something.
+        sections.retain(|_, section| !matches!(section, Value::Empty(..)));
+        Ok(Map::from([(Profile::Default, sections)]))
     }
 }
 
 fn dict(block: &Node) -> Dict {
     let entries = block.entries().iter();
-    // `producers:` with nothing behind it says nothing, and hides nothing.
-    let entries = entries.filter(|entry| !matches!(entry.value.content, Content::Nothing));
     entries
         .map(|entry| (entry.key.clone(), value(&entry.value)))
         .collect()

@@ -112,8 +112,15 @@ fn files(block: &Block<'_>) -> Result<server::TlsFiles, Told> {
     };
     let certificate_file = file("certificate_file");
     let key_file = file("key_file");
-    Ok(server::TlsFiles {
+    let files = server::TlsFiles {
         certificate_file: certificate_file?,
         key_file: key_file?,
-    })
+    };
+    match files.check(block.reading.surroundings) {
+        Ok(()) => Ok(files),
+        Err(error) if error.is_of_certificate(&files) => {
+            Err(block.wrong("certificate_file", Wrong::new(error.to_string())))
+        }
+        Err(error) => Err(block.wrong("key_file", Wrong::new(error.to_string()))),
+    }
 }

@@ -36,6 +36,7 @@ mod settings;
 mod source_backup;
 mod streams;
 mod transform;
+mod variables;
 mod yaml;
 
 use std::collections::BTreeSet;

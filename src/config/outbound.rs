@@ -12,6 +12,7 @@ use super::reading::{Block, Keys, Told};
 use crate::model::Secret;
 use crate::outside::Surroundings;
 use crate::outside::http_client::{self, ClientIdentity, Proxies};
+use crate::telemetry::Chain;
 
 pub static ALL: [&Keys; 1] = [&PROXY];
 static PROXY: Keys = Keys {
@@ -21,7 +22,7 @@ static PROXY: Keys = Keys {
 
 /// How the servers of this block are reached.
 pub fn settings(block: &Block<'_>) -> Result<http_client::Settings, Told> {
-    let ca_pem = certificates(block, "ca_file");
+    let ca_pem = certificates(block, "ca_file").and_then(|pem| authorities(block, pem));
     let identity = identity(block);
     let proxies = proxies(block);
     Ok(http_client::Settings {
@@ -36,10 +37,17 @@ fn identity(block: &Block<'_>) -> Result<Option<ClientIdentity>, Told> {
     let key = key_pem(block);
     match (certificate?, key?) {
         (None, None) => Ok(None),
-        (Some(certificate_pem), Some(key_pem)) => Ok(Some(ClientIdentity {
-            certificate_pem,
-            key_pem,
-        })),
+        (Some(certificate_pem), Some(key_pem)) => {
+            let identity = ClientIdentity {
+                certificate_pem,
+                key_pem,
+            };
+            let checked = identity.check().map(|()| Some(identity));
+            checked.map_err(|error| {
+                let wrong = Wrong::new(Chain(&error).to_string());
+                block.wrong("client_key_file", wrong)
+            })
+        }
         (Some(_), None) => Err(block.missing("client_key_file")),
         (None, Some(_)) => Err(block.missing("client_certificate_file")),
     }
@@ -103,6 +111,16 @@ fn certificates(block: &Block<'_>, key: &str) -> Result<Option<Vec<u8>>, Told> {
         Err(error) => format!("the file `{}` cannot be read: {error}", path.display()),
     };
     Err(block.wrong(key, Wrong::new(what)))
+}
+
+fn authorities(block: &Block<'_>, pem: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Told> {
+    let checked = pem
+        .as_deref()
+        .map_or(Ok(()), http_client::check_authorities);
+    checked.map(|()| pem).map_err(|error| {
+        let wrong = Wrong::new(Chain(&error).to_string());
+        block.wrong("ca_file", wrong)
+    })
 }
 
 fn is_pem(bytes: &[u8]) -> bool {

@@ -14,6 +14,9 @@ use super::problem::{Problem, Wrong};
 use super::yaml;
 use crate::outside::{Followed, Surroundings};
 
+/// What is wrong with a key that was written without a value.
+pub const NOTHING_BEHIND: &str = "there is nothing behind the key";
+
 /// The problem has been reported; there is no value.
 #[derive(Clone, Copy, Debug)]
 pub struct Told;
@@ -132,6 +135,7 @@ impl<'a> Reading<'a> {
             keys,
         };
         block.report_unknown_keys();
+        block.report_empty_keys();
         block
     }
 }
@@ -170,6 +174,12 @@ impl<'a> Block<'a> {
         debug_assert!(self.may_have(key), "`{key}` is read, so it is known");
         let entry = self.node?.entry(key)?;
         (!matches!(entry.value.content, Content::Nothing)).then_some(entry)
+    }
+
+    /// `key:` with nothing behind it, which has been reported.
+    fn is_empty(&self, key: &str) -> bool {
+        let entry = self.node.and_then(|node| node.entry(key));
+        entry.is_some_and(|entry| matches!(entry.value.content, Content::Nothing))
     }
 
     pub fn may_have(&self, key: &str) -> bool {
@@ -229,6 +239,9 @@ impl<'a> Block<'a> {
 
     /// Something that should be there, and why.
     pub fn absent(&self, key: &str, wrong: Wrong) -> Told {
+        if self.is_empty(key) {
+            return Told;
+        }
         self.reading.wrong(&self.place, &self.at(key), wrong)
     }
 
@@ -270,6 +283,9 @@ impl<'a> Block<'a> {
 
     /// A block within this one; when it is absent, every key of it is.
     pub fn block(&self, key: &str, keys: &'static Keys) -> Result<Block<'a>, Told> {
+        if self.is_empty(key) {
+            return Err(Told);
+        }
         let Some(entry) = self.entry(key) else {
             let (path, place) = (self.at(key), self.place.clone());
             return Ok(self.reading.open(path, place, None, keys));
@@ -283,6 +299,9 @@ impl<'a> Block<'a> {
         key: &str,
         keys: &'static Keys,
     ) -> Result<Option<Block<'a>>, Told> {
+        if self.is_empty(key) {
+            return Err(Told);
+        }
         let entry = self.entry(key);
         entry.map(|entry| self.open_entry(entry, keys)).transpose()
     }
@@ -294,7 +313,12 @@ impl<'a> Block<'a> {
                 let place = entry.place.clone();
                 Ok(self.reading.open(path, place, Some(&entry.value), keys))
             }
-            Content::Nothing | Content::Scalar(_) | Content::List(_) => {
+            Content::Nothing => {
+                let hint = format!("its keys: {}", keys.known.join(", "));
+                let wrong = Wrong::new(NOTHING_BEHIND).hint(hint);
+                Err(self.reading.wrong(&entry.place, &path, wrong))
+            }
+            Content::Scalar(_) | Content::List(_) => {
                 let what = format!("expected a block of keys, found {}", entry.value.kind());
                 let wrong = Wrong::new(what).hint(format!("its keys: {}", keys.known.join(", ")));
                 Err(self.reading.wrong(&entry.value.place, &path, wrong))
@@ -370,10 +394,10 @@ impl<'a> Block<'a> {
             "needs exactly one of {}; found {found}",
             alternatives.join(", ")
         );
-        // An unknown key in its place has been reported already, and better.
-        let is_unknown = |entry: &Entry| !self.keys.known.contains(&entry.key.as_str());
+        // An unknown or empty key in its place has been reported already, and better.
+        let is_other = |entry: &Entry| !self.may_have(&entry.key) || self.is_empty(&entry.key);
         let entries = self.node.map_or(&[][..], Node::entries);
-        let is_told = given.is_empty() && entries.iter().any(is_unknown);
+        let is_told = given.is_empty() && entries.iter().any(is_other);
         if is_told {
             return Err(Told);
         }
@@ -392,6 +416,17 @@ impl<'a> Block<'a> {
             }
             let wrong = unknown(key, self.keys);
             self.reading.wrong(&entry.place, &self.at(key), wrong);
+        }
+    }
+
+    /// Whoever writes a key means something: without its value they would get what they did not ask
+    /// for, such as records that no function saw.
+    fn report_empty_keys(&self) {
+        for key in self.keys.known.iter().filter(|key| self.is_empty(key)) {
+            let entry = self.node.and_then(|node| node.entry(key));
+            let place = entry.map_or(&self.place, |entry| &entry.place);
+            let wrong = Wrong::new(NOTHING_BEHIND).hint("give it a value, or leave it out");
+            self.reading.wrong(place, &self.at(key), wrong);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::kind::{Kind, PATH, TEXT};
 use super::node::{Content, Entry};
 use super::place::Origin;
 use super::problem::Wrong;
-use super::reading::{Block, Keys, Reading, Told};
+use super::reading::{Block, Keys, NOTHING_BEHIND, Reading, Told};
 use crate::model::{Secret, limits};
 use crate::outside::{Followed, Surroundings};
 
@@ -114,7 +114,12 @@ impl Block<'_> {
     pub fn discreet(&self, entry: &Entry, rule: Rule) -> Result<Discreet, Told> {
         let (found, shown) = match &entry.value.content {
             Content::Scalar(text) => (Found::text(text), text.clone()),
-            Content::Nothing | Content::List(_) | Content::Block(_) => {
+            Content::Nothing => {
+                let wrong = Wrong::new(NOTHING_BEHIND).hint("give it a value, or leave it out");
+                let path = self.at(&entry.key);
+                return Err(self.reading.wrong(&entry.place, &path, wrong));
+            }
+            Content::List(_) | Content::Block(_) => {
                 let found = fetch(&self.open_entry(entry, &KEYS)?, rule)?;
                 let shown = found.secret.to_string();
                 (found, shown)

@@ -31,12 +31,34 @@ pub enum TlsError {
     },
     #[error("`{}` holds no certificate", .0.display())]
     NoCertificate(PathBuf),
+    #[error("the key in `{}` is not that of the certificate in `{}`", .0.key_file.display(), .0.certificate_file.display())]
+    OfAnother(TlsFiles),
     #[error("the certificate in `{}` and the key in `{}` cannot be used", files.certificate_file.display(), files.key_file.display())]
     Unusable {
         files: TlsFiles,
         #[source]
         cause: rustls::Error,
     },
+}
+
+impl TlsError {
+    /// Rather than of the key, or of how the two belong together.
+    pub fn is_of_certificate(&self, files: &TlsFiles) -> bool {
+        match self {
+            TlsError::File { file, .. } | TlsError::NotPem { file, .. } => {
+                *file == files.certificate_file
+            }
+            TlsError::NoCertificate(_) => true,
+            TlsError::OfAnother(_) | TlsError::Unusable { .. } => false,
+        }
+    }
+}
+
+impl TlsFiles {
+    /// Whether a listener could use what they hold now.
+    pub fn check(&self, surroundings: &Surroundings) -> Result<(), TlsError> {
+        certified(self, surroundings).map(drop)
+    }
 }
 
 /// The certificate that new connections are shown; none only until the first is read.
@@ -104,6 +126,9 @@ fn certified(files: &TlsFiles, surroundings: &Surroundings) -> Result<CertifiedK
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(not_pem(&files.key_file))?;
     CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|cause| {
         let files = files.clone();
-        TlsError::Unusable { files, cause }
+        match cause {
+            rustls::Error::InconsistentKeys(_) => TlsError::OfAnother(files),
+            cause => TlsError::Unusable { files, cause },
+        }
     })
 }

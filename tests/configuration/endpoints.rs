@@ -5,6 +5,7 @@ use std::fmt::Write;
 use expect_test::{Expect, expect};
 use standpipe::config::Destination;
 
+use crate::certificates::OURS;
 use crate::world::{World, stream};
 
 /// A stream with this destination, and a place for what fails.
@@ -15,9 +16,9 @@ fn world(destination: &str) -> World {
     World::default()
         .file("delivery.yaml", stream(&inner))
         .file("key", "hunter2\n")
-        .file("ca.crt", "-----BEGIN CERTIFICATE-----")
-        .file("client.crt", "-----BEGIN CERTIFICATE-----")
-        .file("client.key", "-----BEGIN PRIVATE KEY-----")
+        .file("ca.crt", OURS.certificate.as_str())
+        .file("client.crt", OURS.certificate.as_str())
+        .file("client.key", OURS.key.as_str())
         .variable("TOKEN", "hunter3")
         .variable("ENDPOINT", "https://u.test/secret")
         .variable("LONG", LONG)

@@ -3,17 +3,18 @@
 use std::fmt::Write;
 use std::fs;
 
+use crate::certificates::OURS;
 use crate::world::{STREAM, World};
 
 /// Everything that the reference's secrets and files name.
 fn reference(text: String) -> World {
     World::default()
         .file("delivery.yaml", text)
-        .file("tls.crt", "x")
-        .file("tls.key", "x")
-        .file("ca.crt", "-----BEGIN CERTIFICATE-----")
-        .file("client.crt", "-----BEGIN CERTIFICATE-----")
-        .file("client.key", "-----BEGIN PRIVATE KEY-----")
+        .file("tls.crt", OURS.certificate.as_str())
+        .file("tls.key", OURS.key.as_str())
+        .file("ca.crt", OURS.certificate.as_str())
+        .file("client.crt", OURS.certificate.as_str())
+        .file("client.key", OURS.key.as_str())
         .file("secrets/web", "s")
         .file("run/events-token", "t")
         .variable("CREDENTIALS_DIRECTORY", "run")
@@ -25,7 +26,7 @@ fn reference(text: String) -> World {
         .file("secrets/hec", "t")
         .variable("TEAM", "web")
         .variable("PARTNER_KEY", "s")
-        .file("minio-ca.crt", "-----BEGIN CERTIFICATE-----")
+        .file("minio-ca.crt", OURS.certificate.as_str())
         .variable("EVENTS_TOKEN", "t")
 }
 

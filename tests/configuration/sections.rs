@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 
+use crate::certificates::OURS;
 use crate::world::{STREAM, World, check, check_section};
 
 #[test]
@@ -240,8 +241,8 @@ fn how_a_profiles_servers_are_reached() {
         let yaml = format!("aws: {{ default: {{ region: eu-west-1, {more} }} }}\n{bucket}");
         World::default()
             .file("delivery.yaml", yaml)
-            .file("us.crt", "-----BEGIN CERTIFICATE-----")
-            .file("us.key", "-----BEGIN PRIVATE KEY-----")
+            .file("us.crt", OURS.certificate.as_str())
+            .file("us.key", OURS.key.as_str())
             .variable("HTTPS_PROXY", "http://usual.example:3128")
             .variable("NO_PROXY", ".internal")
     };
@@ -267,10 +268,7 @@ fn how_a_profiles_servers_are_reached() {
     }
     let shown = profile("client_certificate_file: us.crt, client_key_file: us.key");
     let identity = shown.load().unwrap().profiles[0].http.identity.clone();
-    assert_eq!(
-        &*identity.unwrap().key_pem.reveal(),
-        "-----BEGIN PRIVATE KEY-----"
-    );
+    assert_eq!(&*identity.unwrap().key_pem.reveal(), OURS.key);
     profile("client_certificate_file: us.crt").check(expect![[r#"
         delivery.yaml has 1 problem
           delivery.yaml:1:8  aws.default.client_key_file: is missing

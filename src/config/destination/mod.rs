@@ -90,10 +90,9 @@ pub fn read(
     source_arn: Result<String, Told>,
     profiles: &Result<Vec<Profile>, Told>,
 ) -> Result<Destination, Told> {
-    if stream.entry("destination").is_none() {
+    let Some(block) = stream.block_if_given("destination", &DESTINATION)? else {
         return Err(stream.missing("destination"));
-    }
-    let block = stream.block("destination", &DESTINATION)?;
+    };
     // Each that stands there is read, so that nothing is told only at the second attempt.
     let s3 = objects::in_s3(&block, &objects::DESTINATION, profiles);
     let directory = objects::in_directory(&block, &objects::DESTINATION);

@@ -3,6 +3,7 @@
 //!
 //! Nothing here retries: `retry` is the only arithmetic.
 
+mod certificates;
 mod network;
 mod proxy;
 mod retry_after;
@@ -19,6 +20,7 @@ use http::{Request, Response};
 
 use crate::model::Secret;
 
+pub use certificates::check_authorities;
 pub use network::{Network, OpenError};
 pub use proxy::Proxies;
 pub use retry_after::{asked_to_wait, retry_after};

@@ -9,14 +9,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 
 use super::trouble::is_of_authority;
 use super::{
-    AnswerTooLong, ClientIdentity, HttpClient, Limits, Outgoing, Proxies, SendError, Settings,
+    AnswerTooLong, HttpClient, Limits, Outgoing, Proxies, SendError, Settings, certificates,
 };
 use crate::model::limits;
 
@@ -44,6 +42,8 @@ pub enum OpenError {
     NoCertificate,
     #[error("failed to read the client certificate and its key")]
     Identity(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the key is not that of the client certificate")]
+    KeyOfAnother,
     #[error("failed to set up the proxy")]
     Proxy(#[source] reqwest::Error),
     #[error("failed to set up TLS")]
@@ -164,16 +164,7 @@ fn tls(settings: &Settings) -> Result<ClientConfig, OpenError> {
     // A machine without any is fine as long as nobody speaks TLS, or `ca_pem` names its own.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(pem) = &settings.ca_pem {
-        let mut found = false;
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|cause| OpenError::Certificates(cause.into()))?;
-            let added = roots.add(certificate);
-            added.map_err(|cause| OpenError::Certificates(cause.into()))?;
-            found = true;
-        }
-        if !found {
-            return Err(OpenError::NoCertificate);
-        }
+        certificates::add_authorities(&mut roots, pem)?;
     }
     // Given by hand, so that nothing rests on a provider installed for the whole process.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -184,23 +175,13 @@ fn tls(settings: &Settings) -> Result<ClientConfig, OpenError> {
     let mut config = match &settings.identity {
         None => config.with_no_client_auth(),
         Some(identity) => {
-            let (chain, key) = certificate_and_key(identity)?;
+            let (chain, key) = certificates::certificate_and_key(identity)?;
             let config = config.with_client_auth_cert(chain, key);
             config.map_err(|cause| OpenError::Identity(cause.into()))?
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-type CertificateAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-fn certificate_and_key(identity: &ClientIdentity) -> Result<CertificateAndKey, OpenError> {
-    let unreadable = |cause: rustls::pki_types::pem::Error| OpenError::Identity(cause.into());
-    let chain = CertificateDer::pem_slice_iter(&identity.certificate_pem);
-    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.reveal().as_bytes());
-    Ok((chain, key.map_err(unreadable)?))
 }
 
 fn outgoing(request: Request<Outgoing>) -> Request<reqwest::Body> {
