@@ -145,6 +145,29 @@ fn a_bad_command_line_is_64() {
     }
 }
 
+/// The unit of docs/operations.md does not start again what ends with 78.
+#[test]
+fn what_no_restart_mends_is_78() {
+    let yaml = "storage: { directory: data }\nlisten: { firehose: { address: \"127.0.0.1:0\" }, \
+                admin: { address: \"127.0.0.1:0\" } }\n\
+                streams: { clicks: { source: direct_put, destination: { directory: { path: out } } } }\n";
+    let folder = folder(yaml);
+    let name = "segment-00000000000000000001.log";
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log-v1/clean");
+    let mut newer = std::fs::read(fixture.join(name)).unwrap();
+    for copy in [0, 4096] {
+        newer[copy + 8] = 2;
+        let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &newer[copy..copy + 12]);
+        newer[copy + 12..copy + 16].copy_from_slice(&(crc as u32).to_le_bytes());
+    }
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data").join(name), newer).unwrap();
+    let output = standpipe(folder.path()).arg("run").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("knows formats up to 1"), "{error}");
+    assert_eq!(output.status.code(), Some(78), "{error}");
+}
+
 #[test]
 fn check_prints_what_it_understood_and_touches_nothing() {
     let folder = folder(GOOD);

@@ -12,6 +12,8 @@ mod empty;
 mod endpoints;
 #[path = "configuration/files.rs"]
 mod files;
+#[path = "configuration/mistakes.rs"]
+mod mistakes;
 #[path = "configuration/odd.rs"]
 mod odd;
 #[path = "configuration/reference.rs"]

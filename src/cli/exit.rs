@@ -21,6 +21,7 @@ pub enum Exit {
     Disk = 74,
     /// Trying again later helps: the directory is locked, the drain was incomplete.
     TryAgain = 75,
+    /// Somebody must do something: no restart mends it.
     BadConfiguration = 78,
 }
 
@@ -40,7 +41,7 @@ Exit codes:
   70  a bug in Standpipe
   74  the disk failed, or a port is taken
   75  try again: the directory is locked, or the drain was incomplete
-  78  bad configuration";
+  78  bad configuration, or a data directory that this version cannot open";
 
 /// Why a command failed, and what to do about it.
 #[derive(Debug)]

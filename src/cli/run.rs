@@ -10,7 +10,7 @@ use crate::buffer;
 use crate::daemon::{self, Outcome, StartError};
 use crate::outside::Surroundings;
 use crate::server::BindError;
-use crate::telemetry::logging;
+use crate::telemetry::{happened, logging};
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -33,13 +33,24 @@ Examples:
   STANDPIPE_STORAGE__DIRECTORY=/var/lib/standpipe standpipe run
 
 Exit codes: 0 stopped, 64 bad command line, 70 a bug, 74 disk failed or port taken,
-75 try again (directory locked, drain incomplete), 78 bad configuration";
+75 try again (directory locked, drain incomplete), 78 bad configuration, or a data
+directory that this version cannot open";
 
 impl Run {
     pub fn run(&self, surroundings: &Surroundings) -> Result<Exit, Failure> {
         let loaded = self.configuration.load(surroundings)?;
         let bug = |error: Box<dyn Error + Send + Sync>| Failure::new(Exit::Bug, error);
         logging::start(&loaded.settings.log).map_err(|error| bug(error.into()))?;
+        for warning in &loaded.warnings {
+            let place = warning.place.as_ref().map(ToString::to_string);
+            let hint = warning.wrong.hint.as_deref();
+            happened::daemon::configuration_warning(
+                &place.unwrap_or_default(),
+                &warning.path,
+                &warning.wrong.what,
+                hint.unwrap_or_default(),
+            );
+        }
         let runtime = Runtime::new().map_err(|error| bug(error.into()))?;
         let files: Vec<_> = loaded
             .files

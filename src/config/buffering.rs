@@ -84,7 +84,7 @@ impl Ranges {
         }
     }
 
-    fn check_size(&self, size: ByteSize) -> Result<(), Wrong> {
+    fn check_size(&self, size: ByteSize, written: &str) -> Result<(), Wrong> {
         let Sizes { least, most, .. } = self.size;
         let whole = match size.get().is_multiple_of(1 << 20) {
             true => Ok(()),
@@ -96,10 +96,10 @@ impl Ranges {
         };
         range::check(size, &(least..=most), |it| it.get() >> 20)
             .and(whole)
-            .map_err(|reason| range::refused(&size.to_string(), &reason).hint(hint))
+            .map_err(|reason| range::refused(written, &reason).hint(hint))
     }
 
-    fn check_interval(&self, interval: Duration, is_low: bool) -> Result<(), Wrong> {
+    fn check_interval(&self, interval: Duration, is_low: bool, written: &str) -> Result<(), Wrong> {
         let (least, most) = (*self.interval.start(), *self.interval.end());
         let allowed = if is_low { self.interval_low } else { least };
         let (from, to) = (allowed.as_secs(), most.as_secs());
@@ -115,16 +115,25 @@ impl Ranges {
             }
             false => format!("{from}s to {to}s"),
         };
-        range::check_seconds(interval, &(allowed..=most)).map_err(|wrong| wrong.hint(hint))
+        range::check_seconds(interval, &(allowed..=most))
+            .map_err(|reason| range::refused(written, &reason).hint(hint))
     }
 }
 
 /// What stands in one `buffering` block, or nowhere.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
-    size: Option<(ByteSize, Place)>,
-    interval: Option<(Duration, Place)>,
-    low_latency: Option<bool>,
+    size: Option<Value<ByteSize>>,
+    interval: Option<Value<Duration>>,
+    low_latency: Option<Value<bool>>,
+}
+
+#[derive(Clone, Debug)]
+struct Value<T> {
+    value: T,
+    /// As it stands there.
+    text: String,
+    place: Place,
 }
 
 /// `defaults.buffering`, under every stream that does not say otherwise and whose destination allows it.
@@ -134,12 +143,12 @@ pub fn defaults(root: &Block<'_>) -> Result<Written, Told> {
         return Ok(Written::default());
     };
     let written = written(&block)?;
-    let size = written.size.as_ref().map_or(Ok(()), |(size, _)| {
-        ANY.check_size(*size)
+    let size = written.size.as_ref().map_or(Ok(()), |size| {
+        ANY.check_size(size.value, &size.text)
             .map_err(|wrong| block.wrong("size", wrong))
     });
-    let interval = written.interval.as_ref().map_or(Ok(()), |(interval, _)| {
-        ANY.check_interval(*interval, false)
+    let interval = written.interval.as_ref().map_or(Ok(()), |interval| {
+        ANY.check_interval(interval.value, false, &interval.text)
             .map_err(|wrong| block.wrong("interval", wrong))
     });
     size.and(interval).and(Ok(written))
@@ -164,17 +173,26 @@ pub fn of_backup(backup: &Block<'_>) -> Result<BufferingHints, Told> {
 }
 
 fn written(block: &Block<'_>) -> Result<Written, Told> {
-    let size = block.peek("size", &SIZE);
-    let interval = block.peek("interval", &DURATION);
+    let size = value(block, "size", &SIZE);
+    let interval = value(block, "interval", &DURATION);
     let low_latency = match block.may_have("low_latency") {
-        true => block.peek("low_latency", &BOOL),
+        true => value(block, "low_latency", &BOOL),
         false => Ok(None),
     };
     Ok(Written {
         size: size?,
         interval: interval?,
-        low_latency: low_latency?.map(|(is_low, _)| is_low),
+        low_latency: low_latency?,
     })
+}
+
+fn value<T>(block: &Block<'_>, key: &str, kind: &Kind<T>) -> Result<Option<Value<T>>, Told> {
+    let found = block.peek(key, kind)?;
+    Ok(found.map(|(value, place)| Value {
+        value,
+        text: block.written(key),
+        place,
+    }))
 }
 
 fn settled(
@@ -183,7 +201,12 @@ fn settled(
     own: Written,
     defaults: Written,
 ) -> Result<BufferingHints, Told> {
-    let is_low = own.low_latency.or(defaults.low_latency).unwrap_or(false);
+    let low_latency = own.low_latency.or(defaults.low_latency);
+    let is_low = low_latency.as_ref().is_some_and(|it| it.value);
+    if let Some(Value { place, .. }) = &low_latency {
+        let path = block.at("low_latency");
+        block.reading.say(place, &path, is_low);
+    }
     let size = Hint {
         key: "size",
         kind: &SIZE,
@@ -191,7 +214,7 @@ fn settled(
         default: defaults.size,
         usual: ranges.size.usual,
     };
-    let size = size.settled(block, |size| ranges.check_size(size));
+    let size = size.settled(block, |size, written| ranges.check_size(size, written));
     let interval = Hint {
         key: "interval",
         kind: &DURATION,
@@ -199,7 +222,9 @@ fn settled(
         default: defaults.interval,
         usual: ranges.interval_usual,
     };
-    let interval = interval.settled(block, |it| ranges.check_interval(it, is_low));
+    let interval = interval.settled(block, |it, written| {
+        ranges.check_interval(it, is_low, written)
+    });
     Ok(BufferingHints {
         size: size?,
         interval: interval?,
@@ -210,23 +235,27 @@ fn settled(
 struct Hint<'a, T> {
     key: &'static str,
     kind: &'a Kind<T>,
-    own: Option<(T, Place)>,
+    own: Option<Value<T>>,
     /// From the section `defaults`.
-    default: Option<(T, Place)>,
+    default: Option<Value<T>>,
     usual: T,
 }
 
 impl<T: Copy> Hint<'_, T> {
     /// A stream must keep its destination's range; a default that does not counts for others.
-    fn settled(self, block: &Block<'_>, check: impl Fn(T) -> Result<(), Wrong>) -> Result<T, Told> {
+    fn settled(
+        self,
+        block: &Block<'_>,
+        check: impl Fn(T, &str) -> Result<(), Wrong>,
+    ) -> Result<T, Told> {
         let (reading, path, show) = (block.reading, block.at(self.key), self.kind.show);
-        if let Some((value, place)) = self.own {
-            check(value).map_err(|wrong| reading.wrong(&place, &path, wrong))?;
+        if let Some(Value { value, text, place }) = self.own {
+            check(value, &text).map_err(|wrong| reading.wrong(&place, &path, wrong))?;
             reading.say(&place, &path, show(&value));
             return Ok(value);
         }
-        if let Some((value, place)) = self.default {
-            let Err(Wrong { what, hint }) = check(value) else {
+        if let Some(Value { value, text, place }) = self.default {
+            let Err(Wrong { what, hint }) = check(value, &text) else {
                 reading.say(&place, &path, show(&value));
                 return Ok(value);
             };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::place::Origin;
 use super::problem::Wrong;
 use crate::model::{ByteSize, ByteSizeError};
+use crate::outside::http_client::has_possible_port;
 
 /// How values of type `T` are written.
 pub struct Kind<T> {
@@ -124,25 +125,53 @@ fn tidy(path: &Path) -> PathBuf {
 
 pub const ENDPOINT: Kind<http::Uri> = Kind {
     read: |text, _| {
-        let wrong = || {
-            Wrong::new(format!("`{text}` is not an endpoint"))
-                .hint("write the scheme and the host, e.g. `http://127.0.0.1:9000`")
-        };
         if text.contains('@') {
             // It may hold a password, so it is not repeated.
             return Err(Wrong::new("an endpoint has no user and no password"));
         }
-        let uri: http::Uri = text.parse().map_err(|_| wrong())?;
-        let scheme = uri.scheme_str();
-        let is_web = scheme == Some("http") || scheme == Some("https");
-        let has_path = !matches!(uri.path(), "" | "/") || uri.query().is_some();
-        if is_web && !has_path {
-            Ok(uri)
-        } else {
-            Err(wrong())
-        }
+        server(text).ok_or_else(|| {
+            Wrong::new(format!("`{text}` is not an endpoint"))
+                .hint("write the scheme and the host, e.g. `http://127.0.0.1:9000`")
+        })
     },
     show: http::Uri::to_string,
+};
+
+pub const PROXY: Kind<http::Uri> = Kind {
+    read: |text, _| {
+        if text.contains('@') {
+            let wrong = Wrong::new("a proxy's user and password cannot stand here");
+            return Err(wrong.hint("name the proxy in `$HTTPS_PROXY`, and leave `proxy` out"));
+        }
+        server(text).ok_or_else(|| {
+            Wrong::new(format!("`{text}` is not a proxy's URL"))
+                .hint("write the scheme and the host, e.g. `http://proxy.example:3128`; or `none`")
+        })
+    },
+    show: http::Uri::to_string,
+};
+
+/// Scheme and host, and a port perhaps.
+fn server(text: &str) -> Option<http::Uri> {
+    let uri: http::Uri = text.parse().ok()?;
+    let scheme = uri.scheme_str();
+    let is_web = scheme == Some("http") || scheme == Some("https");
+    let has_path = !matches!(uri.path(), "" | "/") || uri.query().is_some();
+    (is_web && !has_path && has_possible_port(&uri)).then_some(uri)
+}
+
+/// It is sent between slashes and commas. Where it has any, it may well be the secret key, so it is
+/// not repeated.
+pub const ACCESS_KEY_ID: Kind<String> = Kind {
+    read: |text, _| {
+        let allowed = |byte: u8| byte.is_ascii_graphic() && !b"/,".contains(&byte);
+        if !text.is_empty() && text.bytes().all(allowed) {
+            return Ok(text.to_owned());
+        }
+        let wrong = Wrong::new("this is not an access key's id");
+        Err(wrong.hint("no blanks, slashes and commas, e.g. `AKIAIOSFODNN7EXAMPLE`"))
+    },
+    show: String::clone,
 };
 
 /// As AWS names them: `eu-west-1`.

@@ -63,21 +63,25 @@ pub fn read(
 
 fn file(path: &Path, surroundings: &Surroundings, problems: &mut Vec<Problem>) -> Option<Node> {
     let origin = Arc::new(Origin::File(path.to_owned()));
-    let wrong = match surroundings.read_text(path) {
+    let (place, wrong) = match surroundings.read_text(path) {
         Ok(text) => {
             let node = yaml::parse(&text, &origin, problems)?;
+            let what = format!("expected sections, found {}", node.kind());
             match node.content {
                 Content::Block(_) | Content::Nothing => return Some(node),
-                Content::Scalar(_) | Content::List(_) => Wrong::new(format!(
-                    "expected `key: value` lines, found {}",
-                    node.kind()
-                )),
+                Content::Scalar(_) | Content::List(_) => {
+                    let hint = "lines such as `streams:`, with what belongs to them indented below";
+                    (node.place, Wrong::new(what).hint(hint))
+                }
             }
         }
-        Err(error) => Wrong::new(format!("the file cannot be read: {error}")),
+        Err(error) => {
+            let what = format!("the file cannot be read: {error}");
+            (Place::whole(origin), Wrong::new(what))
+        }
     };
     problems.push(Problem {
-        place: Some(Place::whole(origin)),
+        place: Some(place),
         path: String::new(),
         wrong,
     });
@@ -138,7 +142,8 @@ fn laid_over(
         });
         return None;
     }
-    let is_list = text.starts_with('[') && text.trim_end().ends_with(']');
+    let is_address = text.contains(']') && !text.trim_end().ends_with(']');
+    let is_list = text.starts_with('[') && !is_address;
     let mut node = if text.starts_with('{') || is_list {
         yaml::parse(text, &origin, problems)?
     } else {

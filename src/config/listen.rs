@@ -8,7 +8,7 @@ use super::reading::{Block, Keys, Told};
 use super::secret;
 use super::settings::Listen;
 use crate::model::Secret;
-use crate::server;
+use crate::server::{self, Identity, Producer};
 
 pub static ALL: [&Keys; 4] = [&LISTEN, &FIREHOSE, &ADMIN, &TLS];
 static LISTEN: Keys = Keys {
@@ -31,7 +31,7 @@ static TLS: Keys = Keys {
 const FIREHOSE_PORT: u16 = 4573;
 const ADMIN_PORT: u16 = 4574;
 
-pub fn read(root: &Block<'_>) -> Result<Listen, Told> {
+pub fn read(root: &Block<'_>, producers: &Result<Vec<Producer>, Told>) -> Result<Listen, Told> {
     let block = root.block("listen", &LISTEN)?;
     let firehose = block.block("firehose", &FIREHOSE).and_then(|block| {
         let listener = listener(&block, FIREHOSE_PORT)?;
@@ -43,6 +43,13 @@ pub fn read(root: &Block<'_>) -> Result<Listen, Told> {
             ));
             let hint = "name who may put under `producers`, or listen on 127.0.0.1";
             return Err(block.wrong("address", wrong.hint(hint)));
+        }
+        let shows_token = |it: &Producer| matches!(it.identity, Identity::Token(_));
+        if producers
+            .as_ref()
+            .is_ok_and(|all| all.iter().any(shows_token))
+        {
+            warn_if_in_the_open(&block, &listener);
         }
         Ok(listener)
     });
@@ -74,7 +81,7 @@ fn report_shared_address(block: &Block<'_>, address: SocketAddr) -> Result<(), T
 }
 
 fn admin(block: &Block<'_>) -> Result<(server::Settings, Option<Secret>), Told> {
-    let token = block.optional_secret("token", secret::ANY);
+    let token = block.optional_secret("token", secret::HEADER);
     let listener = listener(block, ADMIN_PORT)?;
     if !listener.address.ip().is_loopback() && block.entry("token").is_none() {
         let what = format!(
@@ -84,7 +91,20 @@ fn admin(block: &Block<'_>) -> Result<(server::Settings, Option<Secret>), Told> 
         let hint = "add `token: { env: NAME }` here, or listen on 127.0.0.1";
         return Err(block.wrong("address", Wrong::new(what).hint(hint)));
     }
+    warn_if_in_the_open(block, &listener);
     Ok((listener, token?))
+}
+
+/// Whoever reads a token on its way has it.
+fn warn_if_in_the_open(block: &Block<'_>, listener: &server::Settings) {
+    if listener.tls.is_some() || listener.address.ip().is_loopback() {
+        return;
+    }
+    let wrong = Wrong::new(format!("tokens reach `{}` unencrypted", listener.address));
+    let hint =
+        "add `tls: { certificate_file: …, key_file: … }`, unless TLS ends at a proxy before it";
+    let (place, path) = (block.place_of("address"), block.at("address"));
+    block.reading.warn(place, &path, wrong.hint(hint));
 }
 
 fn listener(block: &Block<'_>, port: u16) -> Result<server::Settings, Told> {

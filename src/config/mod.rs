@@ -135,7 +135,7 @@ pub fn known_keys() -> BTreeSet<&'static str> {
 fn everything(root: &Block<'_>) -> Result<(Settings, Vec<Profile>), Told> {
     let storage = sections::storage(root);
     let producers = producers::read(root);
-    let listen = listen::read(root);
+    let listen = listen::read(root, &producers);
     let identity = sections::identity(root);
     let profiles = profiles::read(root);
     let shutdown = sections::shutdown(root);

@@ -10,7 +10,7 @@ use super::reading::{Block, Keys, Told};
 use crate::aws::Profile;
 use crate::model::{Compression, ObjectsDescription};
 use crate::objects::Place;
-use crate::objects::key::{Field, KeyTemplate};
+use crate::objects::key::{Field, KeyTemplate, KeyTemplateError};
 use crate::objects::store::{directory, s3};
 use crate::sink::objects::Settings;
 use crate::telemetry::Chain;
@@ -91,6 +91,10 @@ const COMPRESSIONS: [(&str, Compression); 2] = [
     ("gzip", Compression::Gzip),
 ];
 const COMPRESSIONS_LATER: [&str; 4] = ["zip", "snappy", "hadoop_snappy", "zstd"];
+
+/// Good prefixes that stand in for others.
+const ANY_ERROR_OUTPUT: &str = "!{firehose:error-output-type}/";
+const ANY_TIME: &str = "!{timestamp:yyyy}/";
 
 /// What a place comes to.
 pub struct Objects {
@@ -204,21 +208,16 @@ fn names(block: &Block<'_>) -> Result<Names, Told> {
     // Firehose wants one beside a prefix with expressions, even where nothing can fail.
     let unused = match block.may_have("error_output_prefix") {
         true => None,
-        false => Some("!{firehose:error-output-type}/"),
+        false => Some(ANY_ERROR_OUTPUT),
     };
-    let keys = KeyTemplate::new(
+    let error_output_prefix_used = error_output_prefix.as_deref().or(unused);
+    let keys = keys(
+        block,
         prefix.as_deref(),
-        error_output_prefix.as_deref().or(unused),
+        error_output_prefix_used,
         time_zone.as_deref(),
     );
-    let keys = keys.map_err(|error| {
-        let key = match error.field() {
-            Field::Prefix => "prefix",
-            Field::ErrorOutputPrefix => "error_output_prefix",
-            Field::TimeZone => "time_zone",
-        };
-        block.wrong(key, Wrong::new(Chain(&error).to_string()))
-    });
+    warn_of_odd_prefixes(block, prefix.as_deref(), error_output_prefix.as_deref());
     Ok(Names {
         keys: keys?,
         compression: compression?,
@@ -226,6 +225,64 @@ fn names(block: &Block<'_>) -> Result<Names, Told> {
         error_output_prefix,
         time_zone,
     })
+}
+
+/// Each is also looked at by itself, so that one's mistake does not hide another's.
+fn keys(
+    block: &Block<'_>,
+    prefix: Option<&str>,
+    error_output_prefix: Option<&str>,
+    time_zone: Option<&str>,
+) -> Result<KeyTemplate, Told> {
+    let told = |error: KeyTemplateError| {
+        let key = match error.field() {
+            Field::Prefix => "prefix",
+            Field::ErrorOutputPrefix => "error_output_prefix",
+            Field::TimeZone => "time_zone",
+        };
+        block.wrong(key, Wrong::new(Chain(&error).to_string()))
+    };
+    let any_type = Some(ANY_ERROR_OUTPUT);
+    let alone = [
+        KeyTemplate::new(prefix, any_type, None),
+        KeyTemplate::new(None, error_output_prefix, None),
+        KeyTemplate::new(None, None, time_zone),
+    ];
+    let [prefix_alone, _, zone_alone] = alone.map(|it| it.map_err(told));
+    let time_zone = time_zone.filter(|_| zone_alone.is_ok());
+    // A prefix with a mistake in its expressions has expressions all the same.
+    let prefix = match prefix_alone {
+        Ok(_) => prefix,
+        Err(Told) => prefix.filter(|it| it.contains("!{")).map(|_| ANY_TIME),
+    };
+    let together = KeyTemplate::new(prefix, error_output_prefix, time_zone).map_err(told)?;
+    prefix_alone.and(zone_alone).and(Ok(together))
+}
+
+/// Allowed, as with Firehose, and seldom meant.
+fn warn_of_odd_prefixes(
+    block: &Block<'_>,
+    prefix: Option<&str>,
+    error_output_prefix: Option<&str>,
+) {
+    for (key, text) in [
+        ("prefix", prefix),
+        ("error_output_prefix", error_output_prefix),
+    ] {
+        let text = text.unwrap_or_default();
+        let has_empty_folder = text.starts_with('/') || text.contains("//");
+        let is_glued = text.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '}');
+        let wrong = match (has_empty_folder, is_glued) {
+            (true, _) => Wrong::new("keys would have a folder without a name")
+                .hint("no `/` at the beginning, and never two of them in a row"),
+            (false, true) => Wrong::new(format!("what follows `{text}` is glued on without a `/`"))
+                .hint("end it with `/` if it is meant to be a folder"),
+            (false, false) => continue,
+        };
+        block
+            .reading
+            .warn(block.place_of(key), &block.at(key), wrong);
+    }
 }
 
 fn compression(block: &Block<'_>) -> Result<Compression, Told> {

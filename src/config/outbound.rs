@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 
-use super::kind::{ENDPOINT, PATH};
+use super::kind::{self, PATH};
 use super::node::Content;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
@@ -78,12 +78,12 @@ fn proxies(block: &Block<'_>) -> Result<Proxies, Told> {
             Ok(Proxies::default())
         }
         Content::Scalar(_) => {
-            let url = block.required("proxy", &ENDPOINT)?;
+            let url = block.required("proxy", &kind::PROXY)?;
             Ok(Proxies::named(Secret::new(url.to_string()), String::new()))
         }
         Content::Nothing | Content::List(_) | Content::Block(_) => {
             let proxy = block.open_entry(entry, &PROXY)?;
-            let url = proxy.required("url", &ENDPOINT);
+            let url = proxy.required("url", &kind::PROXY);
             let except = proxy.texts("no_proxy")?;
             let except: Vec<&str> = except.iter().map(|(text, _)| *text).collect();
             Ok(Proxies::named(

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: all of it at once, each with its place and a hint.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::place::{Origin, Place};
@@ -14,7 +15,7 @@ pub struct Problem {
 }
 
 /// What is wrong with one value, whose place and path its reader knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wrong {
     pub what: String,
     pub hint: Option<String>,
@@ -46,7 +47,12 @@ impl Problems {
         assert!(!problems.is_empty(), "an error has a reason");
         problems.sort_by(|a, b| (&a.place, &a.path).cmp(&(&b.place, &b.path)));
         // An anchor's content is read wherever it is merged in, but it is wrong only once.
-        problems.dedup_by(|a, b| a.place == b.place && a.place.is_some() && a.wrong == b.wrong);
+        let mut seen = BTreeSet::new();
+        problems.retain(|problem| {
+            let key = problem.path.rsplit('.').next().unwrap_or_default();
+            let once = (problem.place.clone(), key.to_owned(), problem.wrong.clone());
+            problem.place.is_none() || seen.insert(once)
+        });
         Problems(problems)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::kind::TEXT;
+use super::kind::ACCESS_KEY_ID;
 use super::node::Entry;
 use super::place::Place;
 use super::problem::Wrong;
@@ -49,7 +49,7 @@ fn identity(block: &Block<'_>) -> Result<Identity, Told> {
         .or_else(|| block.entry("secret_access_key"));
     match (signs.is_some(), block.entry("token").is_some()) {
         (true, false) => {
-            let access_key_id = block.required("access_key_id", &TEXT);
+            let access_key_id = block.required("access_key_id", &ACCESS_KEY_ID);
             let secret_access_key = block.required_secret("secret_access_key", secret::ANY);
             Ok(Identity::AccessKey {
                 access_key_id: access_key_id?,

@@ -1,6 +1,6 @@
 //! The section `aws`: profiles, as AWS users know them.
 
-use super::kind::{BOOL, ENDPOINT, REGION, TEXT};
+use super::kind::{ACCESS_KEY_ID, BOOL, ENDPOINT, REGION, TEXT};
 use super::outbound::{self, usual_proxies};
 use super::place::Place;
 use super::problem::Wrong;
@@ -138,9 +138,9 @@ fn credentials(block: &Block<'_>) -> Result<Credentials, Told> {
             .say(&Place::default_value(), &block.at("credentials"), shown);
         return Ok(Credentials::Chain);
     }
-    let access_key_id = block.required("access_key_id", &TEXT);
+    let access_key_id = block.required("access_key_id", &ACCESS_KEY_ID);
     let secret_access_key = block.required_secret("secret_access_key", secret::ANY);
-    let session_token = block.optional_secret("session_token", secret::ANY);
+    let session_token = block.optional_secret("session_token", secret::HEADER);
     Ok(Credentials::Static {
         access_key_id: access_key_id?,
         secret_access_key: secret_access_key?,

@@ -35,14 +35,13 @@ pub fn refused(value: &str, reason: &str) -> Wrong {
     Wrong::new(format!("`{value}` failed to satisfy constraint: {reason}"))
 }
 
-pub fn check_seconds(value: Duration, range: &RangeInclusive<Duration>) -> Result<(), Wrong> {
+/// The reason why not.
+pub fn check_seconds(value: Duration, range: &RangeInclusive<Duration>) -> Result<(), String> {
     let whole = match value.subsec_nanos() {
         0 => Ok(()),
         _ => Err(NOT_WHOLE.to_owned()),
     };
-    check(value, range, |it| it.as_secs())
-        .and(whole)
-        .map_err(|reason| refused(&(DURATION.show)(&value), &reason))
+    check(value, range, |it| it.as_secs()).and(whole)
 }
 
 /// Whole seconds.
@@ -56,7 +55,10 @@ pub fn seconds(
     let (least, most) = (range.start().as_secs(), range.end().as_secs());
     match check_seconds(value, &range) {
         Ok(()) => Ok(value),
-        Err(wrong) => Err(block.wrong(key, wrong.hint(format!("{least}s to {most}s")))),
+        Err(reason) => {
+            let wrong = refused(&block.written(key), &reason);
+            Err(block.wrong(key, wrong.hint(format!("{least}s to {most}s"))))
+        }
     }
 }
 
@@ -70,7 +72,7 @@ pub fn count(
     match check(value, &range, u64::from) {
         Ok(()) => Ok(value),
         Err(reason) => {
-            let wrong = refused(&value.to_string(), &reason);
+            let wrong = refused(&block.written(key), &reason);
             let hint = format!("{} to {}", range.start(), range.end());
             Err(block.wrong(key, wrong.hint(hint)))
         }

@@ -216,6 +216,14 @@ impl<'a> Block<'a> {
         Ok(Some((value, entry.value.place.clone())))
     }
 
+    /// The value as it stands there, for whoever does not take it.
+    pub fn written(&self, key: &str) -> String {
+        match self.entry(key).map(|entry| &entry.value.content) {
+            Some(Content::Scalar(text)) => text.clone(),
+            Some(Content::Nothing | Content::List(_) | Content::Block(_)) | None => String::new(),
+        }
+    }
+
     pub fn or<T>(&self, key: &str, kind: &Kind<T>, default: T) -> Result<T, Told> {
         if let Some(value) = self.optional(key, kind)? {
             return Ok(value);
@@ -255,7 +263,7 @@ impl<'a> Block<'a> {
         let (place, value) = match self.entry(key) {
             None => (Place::default_value(), default),
             Some(entry) => {
-                let text = self.scalar(key, &entry.value)?;
+                let text = self.word(key, entry)?;
                 let found = words.iter().find(|(word, _)| *word == text);
                 let Some((_, value)) = found else {
                     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -269,6 +277,25 @@ impl<'a> Block<'a> {
         let (word, _) = word.expect("the default is one of the words");
         self.reading.say(&place, &self.at(key), word);
         Ok(value)
+    }
+
+    /// The name in `name` or `name: {}`; the words of a choice have no options.
+    fn word<'n>(&self, key: &str, entry: &'n Entry) -> Result<&'n str, Told> {
+        let Content::Block(names) = &entry.value.content else {
+            return self.scalar(key, &entry.value);
+        };
+        let [name] = &names[..] else {
+            return self.scalar(key, &entry.value);
+        };
+        match &name.value.content {
+            Content::Block(options) if options.is_empty() => Ok(&name.key),
+            Content::Nothing | Content::Scalar(_) | Content::List(_) | Content::Block(_) => {
+                let path = yaml::join(&self.at(key), &name.key);
+                let wrong = Wrong::new("has no options here");
+                let hint = format!("write `{key}: {}`", name.key);
+                Err(self.reading.wrong(&name.place, &path, wrong.hint(hint)))
+            }
+        }
     }
 
     fn scalar<'n>(&self, key: &str, node: &'n Node) -> Result<&'n str, Told> {

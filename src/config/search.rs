@@ -42,7 +42,7 @@ fn usual(surroundings: &Surroundings, problems: &mut Vec<Problem>) -> Vec<PathBu
     if surroundings.is_folder(Path::new(SYSTEM_FOLDER)) {
         files.extend(
             surroundings
-                .yaml_files(Path::new(SYSTEM_FOLDER))
+                .files(Path::new(SYSTEM_FOLDER), "yaml")
                 .unwrap_or_default(),
         );
     }
@@ -62,15 +62,26 @@ fn in_folder(
     surroundings: &Surroundings,
     problems: &mut Vec<Problem>,
 ) -> Vec<PathBuf> {
-    let what = match surroundings.yaml_files(folder) {
+    let wrong = match surroundings.files(folder, "yaml") {
         Ok(files) if !files.is_empty() => return files,
-        Ok(_) => "the folder has no `*.yaml` files".to_owned(),
-        Err(error) => format!("the folder cannot be read: {error}"),
+        Ok(_) => {
+            let wrong = Wrong::new("the folder has no `*.yaml` files");
+            let others = surroundings.files(folder, "yml").unwrap_or_default();
+            match others.first() {
+                None => wrong,
+                Some(other) => wrong.hint(format!(
+                    "`{}` is not read: call it `{}`",
+                    other.display(),
+                    other.with_extension("yaml").display()
+                )),
+            }
+        }
+        Err(error) => Wrong::new(format!("the folder cannot be read: {error}")),
     };
     problems.push(Problem {
         place: Some(Place::whole(Arc::new(Origin::File(folder.to_owned())))),
         path: String::new(),
-        wrong: Wrong::new(what),
+        wrong,
     });
     Vec::new()
 }

@@ -174,7 +174,7 @@ fn fetch(source: &Block<'_>, rule: Rule) -> Result<Found, Told> {
         "env" => {
             let name = source.required(alternative, &TEXT)?;
             let text = surroundings.variable(&name).ok_or_else(|| {
-                let what = format!("the environment variable `{name}` is not set");
+                let what = format!("the environment variable `{name}` is not set, or is empty");
                 source.wrong(alternative, Wrong::new(what))
             })?;
             Ok(Found::text(text))

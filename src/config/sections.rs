@@ -41,7 +41,10 @@ pub fn storage(root: &Block<'_>) -> Result<buffer::Settings, Told> {
         }
         Err(block.wrong(
             "max_size",
-            Wrong::new(format!("`{size}` is less than {least}")),
+            Wrong::new(format!(
+                "`{}` is less than {least}",
+                block.written("max_size")
+            )),
         ))
     });
     Ok(buffer::Settings {
@@ -94,8 +97,8 @@ pub fn shutdown(root: &Block<'_>) -> Result<stop::Settings, Told> {
         if range.contains(&deadline) {
             return Ok(deadline);
         }
-        let shown = (DURATION.show)(&deadline);
-        let wrong = Wrong::new(format!("`{shown}` is not between 1s and 1h"));
+        let written = block.written("deadline");
+        let wrong = Wrong::new(format!("`{written}` is not between 1s and 1h"));
         Err(block.wrong("deadline", wrong))
     });
     Ok(stop::Settings {

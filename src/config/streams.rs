@@ -67,6 +67,9 @@ fn stream(
     let destination = destination::read(block, source_arn(&name, sections), profiles);
     let failed = destination::failed_output(block, &destination, profiles);
     let backup = source_backup::read(block, profiles);
+    if let (Ok(Destination::Objects(delivered)), Ok(Some((copied, _)))) = (&destination, &backup) {
+        warn_of_mixture(block, delivered, copied);
+    }
     source?;
     let parts = Parts {
         buffering: buffering?,
@@ -76,6 +79,20 @@ fn stream(
         backup: backup?,
     };
     Ok(parts.together(name?))
+}
+
+/// Names alone do not tell a copy from a delivered object.
+fn warn_of_mixture(block: &Block<'_>, delivered: &Objects, copied: &Objects) {
+    let prefix = |of: &Objects| of.description.prefix.clone().unwrap_or_default();
+    if delivered.sink.place != copied.sink.place || prefix(delivered) != prefix(copied) {
+        return;
+    }
+    let wrong = Wrong::new("copies lie among the delivered objects, and nothing tells them apart");
+    let wrong = wrong.hint("give `source_backup` a `prefix` of its own, or another place");
+    let path = block.at("source_backup");
+    block
+        .reading
+        .warn(block.place_of("source_backup"), &path, wrong);
 }
 
 /// As endpoints are told of the stream.

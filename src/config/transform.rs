@@ -162,6 +162,6 @@ fn check_size(block: &Block<'_>, size: ByteSize) -> Result<ByteSize, Told> {
     } else {
         return Ok(size);
     };
-    let wrong = range::refused(&(SIZE.show)(&size), &reason);
+    let wrong = range::refused(&block.written("size"), &reason);
     Err(block.wrong("size", wrong.hint("0.2MiB to 3MiB")))
 }

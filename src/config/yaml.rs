@@ -157,8 +157,21 @@ impl Source<'_> {
 }
 
 fn reason(error: &serde_saphyr::Error) -> String {
+    if let serde_saphyr::Error::AliasError { error, .. } = error {
+        return reason(error);
+    }
+    // In words that say what to mend, where the parser's are about itself.
     if let serde_saphyr::Error::MultipleDocuments { .. } = error {
         return "a second document begins here; write two files".to_owned();
+    }
+    if let serde_saphyr::Error::RecursiveReferencesRequireWeakTypes { .. } = error {
+        return "an anchor's block names the anchor itself".to_owned();
+    }
+    if let serde_saphyr::Error::AliasReplayLimitExceeded { .. } = error {
+        return format!("with all aliases written out there are more than {NODES_MAX} values");
+    }
+    if let serde_saphyr::Error::MergeValueNotMapOrSeqOfMaps { .. } = error {
+        return "`<<` merges blocks, and this anchor is none".to_owned();
     }
     // The parser repeats the position in its message; the problem has it already.
     let message = error.to_string();
@@ -451,7 +464,7 @@ mod tests {
             &text,
             expect![[r#"
                 a.yaml has 1 problem
-                  a.yaml:6:10  not readable as YAML: alias replay limit exceeded: total_replayed_events=250001 > 250000
+                  a.yaml:6:10  not readable as YAML: with all aliases written out there are more than 250000 values
             "#]],
         );
         check(

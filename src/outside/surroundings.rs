@@ -114,15 +114,13 @@ impl Surroundings {
         Ok(Box::new(fs::File::open(self.folder.join(path))?))
     }
 
-    /// The `*.yaml` files directly in `folder`, sorted by name.
-    pub fn yaml_files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    /// The files directly in `folder` whose names end so, sorted by name.
+    pub fn files(&self, folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.folder.join(folder))? {
             let path = folder.join(entry?.file_name());
-            let is_yaml = path
-                .extension()
-                .is_some_and(|extension| extension == "yaml");
-            if is_yaml && self.is_file(&path) {
+            let is_meant = path.extension().is_some_and(|it| it == extension);
+            if is_meant && self.is_file(&path) {
                 files.push(path);
             }
         }

@@ -5,6 +5,8 @@ use std::fmt;
 use http::Uri;
 use http::uri::Scheme;
 
+use crate::outside::http_client::has_possible_port;
+
 /// `http` or `https`, with a host, without a user. Only scheme and authority are ever shown: what
 /// follows may be secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,7 +23,8 @@ impl ServerUrl {
         let uri: Uri = text.parse().map_err(|_| Unfit::NotAUrl)?;
         let known = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
         let authority = uri.authority().ok_or(Unfit::NotAUrl)?;
-        if !known || authority.host().is_empty() {
+        let is_possible = has_possible_port(&uri);
+        if !known || authority.host().is_empty() || !is_possible {
             return Err(Unfit::NotAUrl);
         }
         if authority.as_str().contains('@') {

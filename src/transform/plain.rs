@@ -15,7 +15,7 @@ use super::code::Code;
 use super::trouble::Trouble;
 use super::{LIMITS, reply};
 use crate::outside::Clock;
-use crate::outside::http_client::{HttpClient, Outgoing};
+use crate::outside::http_client::{HttpClient, Outgoing, has_possible_port};
 
 /// Where the function is. User and password, and whatever is behind a question mark, may be secrets:
 /// they are sent and never shown.
@@ -35,6 +35,9 @@ impl FromStr for FunctionUrl {
 
     fn from_str(text: &str) -> Result<FunctionUrl, FunctionUrlError> {
         let uri: Uri = text.parse().map_err(|_| FunctionUrlError)?;
+        if !has_possible_port(&uri) {
+            return Err(FunctionUrlError);
+        }
         let mut parts = uri.into_parts();
         let scheme = parts.scheme.as_ref().map(http::uri::Scheme::as_str);
         let authority = parts.authority.take().ok_or(FunctionUrlError)?;

@@ -374,13 +374,13 @@ fn defaults_count_where_the_destination_allows_them() {
     check_whole(
         &yaml("size: 129MiB, interval: 901s"),
         expect![[r#"
-        delivery.yaml has 3 problems
-          delivery.yaml:1:32  defaults.buffering.size: `129MiB` failed to satisfy constraint: Member must have value less than or equal to 128
-            hint: 1MiB to 128MiB, in whole MiB
-          delivery.yaml:1:50  defaults.buffering.interval: `901s` failed to satisfy constraint: Member must have value less than or equal to 900
-            hint: 0s to 900s
-          delivery.yaml:6:67  streams.hec.destination.splunk.token.env: the environment variable `T` is not set
-    "#]],
+            delivery.yaml has 3 problems
+              delivery.yaml:1:32  defaults.buffering.size: `129MiB` failed to satisfy constraint: Member must have value less than or equal to 128
+                hint: 1MiB to 128MiB, in whole MiB
+              delivery.yaml:1:50  defaults.buffering.interval: `901s` failed to satisfy constraint: Member must have value less than or equal to 900
+                hint: 0s to 900s
+              delivery.yaml:6:67  streams.hec.destination.splunk.token.env: the environment variable `T` is not set, or is empty
+        "#]],
     );
 }
 

@@ -158,7 +158,7 @@ fn requests_keep_firehoses_limits() {
         retry_duration: 300 → `300` is not a duration
         common_attributes: { " ": v } → ` ` is not an attribute's name: 1 to 256 characters are, and not only blanks
         common_attributes: { a: { env: LONG } } → the value has more than 1024 characters
-        common_attributes: { a: { env: NOWHERE } } → the environment variable `NOWHERE` is not set
+        common_attributes: { a: { env: NOWHERE } } → the environment variable `NOWHERE` is not set, or is empty
         common_attributes: { a: [] } → expected a block of keys, found a list
         common_attributes: a → expected a block of names, found a value
         common_attributes: {} → good
@@ -417,7 +417,7 @@ fn splunk_takes_a_server_a_token_and_a_format() {
         ack_timeout: 10m → good
         ack_timeout: 179s → `179s` failed to satisfy constraint: Member must have value greater than or equal to 180
         ack_timeout: 601s → `601s` failed to satisfy constraint: Member must have value less than or equal to 600
-        ack_timeout: 200s 1ms → `3m 20s 1ms` failed to satisfy constraint: Member must be a whole number
+        ack_timeout: 200s 1ms → `200s 1ms` failed to satisfy constraint: Member must be a whole number
         retry_duration: 7200s → good
         retry_duration: 7201s → `7201s` failed to satisfy constraint: Member must have value less than or equal to 7200
     "#]].assert_eq(&verdicts(
@@ -496,7 +496,7 @@ fn sizes_and_intervals_are_those_of_each_destination() {
         size: 17MiB → good
         size: 64MiB → good
         size: 65MiB → `65MiB` failed to satisfy constraint: Member must have value less than or equal to 64
-        size: 1.5MiB → `1536KiB` failed to satisfy constraint: Member must be a whole number
+        size: 1.5MiB → `1.5MiB` failed to satisfy constraint: Member must be a whole number
         interval: 0s → good
         interval: 60s → good
         interval: 61s → good
@@ -514,7 +514,7 @@ fn sizes_and_intervals_are_those_of_each_destination() {
         size: 17MiB → `17MiB` failed to satisfy constraint: Member must have value less than or equal to 4
         size: 64MiB → `64MiB` failed to satisfy constraint: Member must have value less than or equal to 4
         size: 65MiB → `65MiB` failed to satisfy constraint: Member must have value less than or equal to 4
-        size: 1.5MiB → `1536KiB` failed to satisfy constraint: Member must be a whole number
+        size: 1.5MiB → `1.5MiB` failed to satisfy constraint: Member must be a whole number
         interval: 0s → good
         interval: 60s → good
         interval: 61s → good
@@ -532,7 +532,7 @@ fn sizes_and_intervals_are_those_of_each_destination() {
         size: 17MiB → `17MiB` failed to satisfy constraint: Member must have value less than or equal to 1
         size: 64MiB → `64MiB` failed to satisfy constraint: Member must have value less than or equal to 1
         size: 65MiB → `65MiB` failed to satisfy constraint: Member must have value less than or equal to 1
-        size: 1.5MiB → `1536KiB` failed to satisfy constraint: Member must have value less than or equal to 1
+        size: 1.5MiB → `1.5MiB` failed to satisfy constraint: Member must have value less than or equal to 1
         interval: 0s → good
         interval: 60s → good
         interval: 61s → good
@@ -550,7 +550,7 @@ fn sizes_and_intervals_are_those_of_each_destination() {
         size: 17MiB → `17MiB` failed to satisfy constraint: Member must have value less than or equal to 16
         size: 64MiB → `64MiB` failed to satisfy constraint: Member must have value less than or equal to 16
         size: 65MiB → `65MiB` failed to satisfy constraint: Member must have value less than or equal to 16
-        size: 1.5MiB → `1536KiB` failed to satisfy constraint: Member must be a whole number
+        size: 1.5MiB → `1.5MiB` failed to satisfy constraint: Member must be a whole number
         interval: 0s → good
         interval: 60s → good
         interval: 61s → good
@@ -568,7 +568,7 @@ fn sizes_and_intervals_are_those_of_each_destination() {
         size: 17MiB → `17MiB` failed to satisfy constraint: Member must have value less than or equal to 5
         size: 64MiB → `64MiB` failed to satisfy constraint: Member must have value less than or equal to 5
         size: 65MiB → `65MiB` failed to satisfy constraint: Member must have value less than or equal to 5
-        size: 1.5MiB → `1536KiB` failed to satisfy constraint: Member must be a whole number
+        size: 1.5MiB → `1.5MiB` failed to satisfy constraint: Member must be a whole number
         interval: 0s → good
         interval: 60s → good
         interval: 61s → `61s` failed to satisfy constraint: Member must have value less than or equal to 60

@@ -70,16 +70,18 @@ fn a_file_that_is_not_one_is_told() {
     check(
         "just text\n",
         expect![[r#"
-        delivery.yaml has 1 problem
-          delivery.yaml  expected `key: value` lines, found a value
-    "#]],
+            delivery.yaml has 1 problem
+              delivery.yaml:1:1  expected sections, found a value
+                hint: lines such as `streams:`, with what belongs to them indented below
+        "#]],
     );
     check(
         "- a\n- b\n",
         expect![[r#"
-        delivery.yaml has 1 problem
-          delivery.yaml  expected `key: value` lines, found a list
-    "#]],
+            delivery.yaml has 1 problem
+              delivery.yaml:1:1  expected sections, found a list
+                hint: lines such as `streams:`, with what belongs to them indented below
+        "#]],
     );
     check(
         "streams: [a]\n",
@@ -178,7 +180,7 @@ fn keys_of_later_versions_are_told_as_such() {
         "source: { kafka: { brokers: [a] } }\ntransform: {}\nprocessors: []\n\
          buffering: { grow_to: 128MiB }\ndestination: { splunk: {} }",
         expect![[r#"
-            delivery.yaml has 6 problems
+            delivery.yaml has 7 problems
               delivery.yaml:2:3   streams.clicks.failed_output: is missing: what this destination does not take must go somewhere
                 hint: for example `failed_output: { directory: { path: ./failed } }`
               delivery.yaml:3:13  streams.clicks.source: `kafka` is not offered in this version
@@ -189,6 +191,7 @@ fn keys_of_later_versions_are_told_as_such() {
               delivery.yaml:6:18  streams.clicks.buffering.grow_to: not offered in this version
                 hint: offered here: size, interval, low_latency
               delivery.yaml:7:20  streams.clicks.destination.splunk.token: is missing
+              delivery.yaml:7:20  streams.clicks.destination.splunk.url: is missing
         "#]],
     );
     check_stream(

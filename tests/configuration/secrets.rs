@@ -1,6 +1,7 @@
 //! Secrets: where they come from, and that nobody sees them.
 
 use expect_test::expect;
+use standpipe::server::Identity;
 
 use crate::world::{STREAM, World};
 
@@ -61,7 +62,7 @@ fn a_secret_that_cannot_be_had_is_told_with_its_place() {
         "#]]);
     world("{ env: UNSET }").check(expect![[r#"
         delivery.yaml has 1 problem
-          delivery.yaml:1:68  producers.web.secret_access_key.env: the environment variable `UNSET` is not set
+          delivery.yaml:1:68  producers.web.secret_access_key.env: the environment variable `UNSET` is not set, or is empty
     "#]]);
     world("{ credential: web }").check(expect![[r#"
         delivery.yaml has 1 problem
@@ -96,9 +97,13 @@ fn a_secrets_file_loses_its_last_newline_only() {
         ("a\n\n", "a\n"),
         (" a ", " a "),
     ] {
-        let yaml = format!("listen: {{ admin: {{ token: {{ file: t }} }} }}\n{STREAM}");
-        let world = World::default().file("delivery.yaml", yaml).file("t", text);
-        let token = world.load().unwrap().settings.listen.admin_token.unwrap();
-        assert_eq!(&*token.reveal(), secret);
+        let loaded = world("{ file: t }").file("t", text).load().unwrap();
+        let Identity::AccessKey {
+            secret_access_key, ..
+        } = &loaded.settings.producers[0].identity
+        else {
+            panic!("the producer signs");
+        };
+        assert_eq!(&*secret_access_key.reveal(), secret);
     }
 }

@@ -139,6 +139,8 @@ fn off_loopback_it_takes_producers_and_a_token() {
             listen.admin.token.env = ADMIN (delivery.yaml:1:98)
             listen.admin.token = [secret] (delivery.yaml:1:91)
             listen.admin.address = 0.0.0.0:4574 (delivery.yaml:1:68)
+            warning: listen.firehose.address: tokens reach `0.0.0.0:4573` unencrypted
+            warning: listen.admin.address: tokens reach `0.0.0.0:4574` unencrypted
         "#]]);
 }
 
@@ -284,6 +286,7 @@ fn how_a_profiles_servers_are_reached() {
     "#]]);
     profile("proxy: \"http://me:hunter2@p:1\"").check(expect![[r#"
         delivery.yaml has 1 problem
-          delivery.yaml:1:45  aws.default.proxy: an endpoint has no user and no password
+          delivery.yaml:1:45  aws.default.proxy: a proxy's user and password cannot stand here
+            hint: name the proxy in `$HTTPS_PROXY`, and leave `proxy` out
     "#]]);
 }

@@ -27,7 +27,8 @@ fn a_stream_has_one_source_and_one_destination() {
         "source: direct_put\ndestination: { s3: }",
         expect![[r#"
             delivery.yaml has 1 problem
-              delivery.yaml:4:5  streams.clicks.destination: needs exactly one of s3, directory, http_endpoint, splunk, coralogix, datadog, dynatrace, elastic, honeycomb, logic_monitor, logz_io, mongodb, new_relic, sumo_logic; found none
+              delivery.yaml:4:20  streams.clicks.destination.s3: there is nothing behind the key
+                hint: give it a value, or leave it out
         "#]],
     );
     check_stream(
@@ -104,7 +105,7 @@ fn sizes_and_intervals_have_firehoses_ranges() {
         size: 128MiB → good
         size: 129MiB → `129MiB` failed to satisfy constraint: Member must have value less than or equal to 128
         size: 134217729B → `134217729B` failed to satisfy constraint: Member must have value less than or equal to 128
-        size: 1.5MiB → `1536KiB` failed to satisfy constraint: Member must be a whole number
+        size: 1.5MiB → `1.5MiB` failed to satisfy constraint: Member must be a whole number
         size: 5 → `5` is not a size
         interval: 60s → good
         interval: 1m → good
@@ -115,8 +116,8 @@ fn sizes_and_intervals_have_firehoses_ranges() {
         interval: 900s → good
         interval: 901s → `901s` failed to satisfy constraint: Member must have value less than or equal to 900
         interval: 901s, low_latency: true → `901s` failed to satisfy constraint: Member must have value less than or equal to 900
-        interval: 900s 1ms → `15m 1ms` failed to satisfy constraint: Member must have value less than or equal to 900
-        interval: 60s 1ms → `1m 1ms` failed to satisfy constraint: Member must be a whole number
+        interval: 900s 1ms → `900s 1ms` failed to satisfy constraint: Member must have value less than or equal to 900
+        interval: 60s 1ms → `60s 1ms` failed to satisfy constraint: Member must be a whole number
         interval: 60 → `60` is not a duration
         interval: -1s → `-1s` is not a duration
         low_latency: yes → `yes` is neither `true` nor `false`

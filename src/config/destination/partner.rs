@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::http_endpoint::HttpEndpoint;
-use super::requests;
+use super::requests::{self, Requests};
 use crate::config::node::Content;
 use crate::config::outbound;
 use crate::config::place::Place;
@@ -44,9 +44,11 @@ pub fn read(
         .key
         .map(|key| block.required_secret(key, secret::ACCESS_KEY));
     let requests = requests::read(&block, preset.content_encoding);
-    let (address, requests) = (address?, requests?);
+    let complete = report_missing(&block, preset, &address, &requests);
+    let (address, requests, key) = (address?, requests?, key.transpose()?);
+    complete?;
     let settings = preset.settings(Given {
-        key: key.transpose()?,
+        key,
         common_attributes: requests.attributes,
         content_encoding: requests.content_encoding,
         retry_duration: requests.retry_duration,
@@ -62,6 +64,31 @@ pub fn read(
         http: requests.http,
         attributes_shown: requests.attributes_shown,
     }))
+}
+
+/// All at once; the key is told by whoever reads it.
+fn report_missing(
+    block: &Block<'_>,
+    preset: &Preset,
+    address: &Result<BTreeMap<String, Secret>, Told>,
+    requests: &Result<Requests, Told>,
+) -> Result<(), Told> {
+    let keys = address.as_ref().map(|it| preset.missing_keys(it));
+    let keys = keys
+        .unwrap_or_default()
+        .into_iter()
+        .map(PresetError::Missing);
+    let attributes = requests
+        .as_ref()
+        .map(|it| preset.missing_attributes(&it.attributes));
+    let attributes = attributes
+        .unwrap_or_default()
+        .into_iter()
+        .map(PresetError::Attribute);
+    let missing: Vec<PresetError> = keys.chain(attributes).collect();
+    missing
+        .iter()
+        .fold(Ok(()), |_, error| Err(wrong(block, error)))
 }
 
 /// What the URL is made of. It is read once, as a URL is.

@@ -43,6 +43,19 @@ pub struct ClientIdentity {
     pub key_pem: Secret,
 }
 
+/// `Uri` takes ports that no server can have.
+pub fn has_possible_port(uri: &http::Uri) -> bool {
+    let Some(authority) = uri.authority() else {
+        return true;
+    };
+    let text = authority.as_str();
+    let host_and_port = text.rsplit_once('@').map_or(text, |(_, behind)| behind);
+    match host_and_port.strip_prefix(authority.host()) {
+        None | Some("" | ":") => true,
+        Some(port) => port[1..].parse::<u16>().is_ok_and(|port| port != 0),
+    }
+}
+
 /// What is sent: whole, or streamed with a known length.
 pub enum Outgoing {
     Whole(Bytes),

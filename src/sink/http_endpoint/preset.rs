@@ -251,14 +251,36 @@ impl Preset {
         keys
     }
 
+    /// What no URL can be made without, and `address` does not say.
+    pub fn missing_keys(&self, address: &BTreeMap<String, Secret>) -> Vec<&'static str> {
+        let Some(usual) = self.urls.first() else {
+            return ["url"]
+                .into_iter()
+                .filter(|key| !address.contains_key(*key))
+                .collect();
+        };
+        let needed = usual.holes.iter().filter(|hole| match hole.fill {
+            Fill::OneOf(_) => false,
+            Fill::Label | Fill::Segment => !address.contains_key(hole.key),
+        });
+        match address.contains_key("url") {
+            true => Vec::new(),
+            false => needed.map(|hole| hole.key).collect(),
+        }
+    }
+
+    /// What the partner cannot do without, and `attributes` do not say.
+    pub fn missing_attributes(&self, attributes: &CommonAttributes) -> Vec<&'static str> {
+        let required = self.required_attributes.iter().copied();
+        required.filter(|name| !attributes.contains(name)).collect()
+    }
+
     pub fn settings(&self, given: Given) -> Result<Settings, PresetError> {
         let url = self.url(&given.address)?;
         if let (Some(key), None) = (self.key, &given.key) {
             return Err(PresetError::Missing(key));
         }
-        let attributes = self.required_attributes.iter();
-        let missing = |name: &&&str| !given.common_attributes.contains(name);
-        if let Some(name) = attributes.clone().find(missing) {
+        if let Some(name) = self.missing_attributes(&given.common_attributes).first() {
             return Err(PresetError::Attribute(name));
         }
         Ok(Settings {

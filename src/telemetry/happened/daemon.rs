@@ -22,6 +22,14 @@ pub fn started(metrics: &Metrics, now: Timestamp, configuration: &str, storage: 
     );
 }
 
+/// What is allowed, and probably not meant.
+pub fn configuration_warning(place: &str, key: &str, warning: &str, hint: &str) {
+    warn!(
+        place,
+        key, warning, hint, "the configuration is good, and perhaps not meant so"
+    );
+}
+
 pub fn listening(what: &str, address: SocketAddr) {
     info!(%address, "listening for {what}");
 }
