@@ -8,8 +8,8 @@ use super::KEYS;
 use super::problem::Wrong;
 
 const PREFIX: &str = "STANDPIPE_";
-/// What commands read, and no section.
-const OF_COMMANDS: [&str; 2] = ["DAEMON", "TOKEN"];
+/// Where commands find a daemon: no section.
+const OF_COMMANDS: &str = "DAEMON";
 /// Their keys are values, so that what was meant can be told.
 const FLAT_SECTIONS: [&str; 4] = ["storage", "identity", "shutdown", "log"];
 
@@ -28,7 +28,7 @@ pub fn path(variable: &str, text: &str) -> Result<Option<Vec<String>>, Wrong> {
             Ok(None)
         };
     }
-    if OF_COMMANDS.contains(&name) || is_of_a_service(name, text) {
+    if name == OF_COMMANDS || is_of_a_service(name, text) {
         return Ok(None);
     }
     let key = name.to_ascii_lowercase();

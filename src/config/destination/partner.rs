@@ -85,10 +85,11 @@ fn report_missing(
         .unwrap_or_default()
         .into_iter()
         .map(PresetError::Attribute);
-    let missing: Vec<PresetError> = keys.chain(attributes).collect();
-    missing
-        .iter()
-        .fold(Ok(()), |_, error| Err(wrong(block, error)))
+    let mut told = Ok(());
+    for error in keys.chain(attributes) {
+        told = Err(wrong(block, &error));
+    }
+    told
 }
 
 /// What the URL is made of. It is read once, as a URL is.
