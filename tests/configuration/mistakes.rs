@@ -242,9 +242,7 @@ fn a_port_is_one_that_a_server_can_have() {
 #[test]
 fn what_travels_in_a_header_has_no_line_break() {
     check_each(
-        |token| {
-            section(&format!("listen: {{ admin: {{ token: {{ file: t }} }} }}")).file("t", token)
-        },
+        |token| section("listen: { admin: { token: { file: t } } }").file("t", token),
         &["ab", "a\nb", "a b"],
         expect![[r#"
             ab → good
