@@ -172,3 +172,19 @@ impl Batch {
         answered.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_comes_with_the_end_of_the_one_before_and_never_if_that_broke_off() {
+        let mut turns = Turns::new();
+        let [first, second, third] = [turns.next(), turns.next(), turns.next()];
+        assert_eq!(first.mine.await, Ok(()));
+        first.next.send(()).unwrap();
+        assert_eq!(second.mine.await, Ok(()));
+        drop(second.next);
+        assert!(third.mine.await.is_err());
+    }
+}

@@ -7,6 +7,7 @@ mod odd_answers;
 mod scripted;
 mod splunk;
 mod transformer;
+mod transforming;
 
 use std::sync::Arc;
 

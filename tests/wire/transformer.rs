@@ -1,6 +1,7 @@
 //! The transformer against functions that behave in every way they can.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Seek as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use standpipe::transform::{
     Around, Arrivals, Function, Invocation, Origin, Outcome, Pace, RecordIds, Retries, Settings,
     StreamFacts, Transformer, lambda,
 };
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::scripted::{Say, Scripted};
@@ -31,11 +33,15 @@ fn lambda(function: &str, profile: Profile) -> Function {
     Function::Lambda(Box::new(lambda::Settings { function, profile }))
 }
 
-fn plain(url: &str) -> Function {
+pub fn plain(url: &str) -> Function {
     Function::Http(url.parse().unwrap())
 }
 
-async fn transformer(function: Function, retries: u32, http: Arc<dyn HttpClient>) -> Transformer {
+pub async fn transformer(
+    function: Function,
+    retries: u32,
+    http: Arc<dyn HttpClient>,
+) -> Transformer {
     let retries = Retries::new(retries).unwrap();
     let around = Around {
         http,
@@ -174,22 +180,31 @@ fn told(invoked: &Invoked) -> String {
 /// A function in Rust: what it does with the n-th event.
 type Act = dyn Fn(usize, &Value) -> Result<Response<Bytes>, SendError> + Send + Sync;
 
-struct Acting {
+pub struct Acting {
     act: Box<Act>,
+    /// It answers once this has a permit.
+    gate: Arc<Semaphore>,
     /// When each request came, and how many records it showed.
     seen: Mutex<Vec<(Instant, usize)>>,
 }
 
 impl Acting {
-    fn new(
+    pub fn new(
+        act: impl Fn(usize, &Value) -> Result<Response<Bytes>, SendError> + Send + Sync + 'static,
+    ) -> Arc<Acting> {
+        Acting::behind(Arc::new(Semaphore::new(1)), act)
+    }
+
+    pub fn behind(
+        gate: Arc<Semaphore>,
         act: impl Fn(usize, &Value) -> Result<Response<Bytes>, SendError> + Send + Sync + 'static,
     ) -> Arc<Acting> {
         let act = Box::new(act);
         let seen = Mutex::default();
-        Arc::new(Acting { act, seen })
+        Arc::new(Acting { act, gate, seen })
     }
 
-    fn sizes(&self) -> Vec<usize> {
+    pub fn sizes(&self) -> Vec<usize> {
         let seen = self.seen.lock().unwrap();
         seen.iter().map(|(_, records)| *records).collect()
     }
@@ -210,7 +225,11 @@ impl HttpClient for Acting {
         let mut seen = self.seen.lock().unwrap();
         let nth = seen.len();
         seen.push((Instant::now(), records));
-        async move { (self.act)(nth, &event) }.boxed()
+        async move {
+            drop(self.gate.acquire().await);
+            (self.act)(nth, &event)
+        }
+        .boxed()
     }
 }
 
@@ -222,14 +241,14 @@ fn status(status: u16) -> Result<Response<Bytes>, SendError> {
 }
 
 /// Every record as it was.
-fn echo(event: &Value) -> Result<Response<Bytes>, SendError> {
+pub fn echo(event: &Value) -> Result<Response<Bytes>, SendError> {
     let records = event["records"].as_array().unwrap().iter().map(
         |record| json!({ "recordId": record["recordId"], "result": "Ok", "data": record["data"] }),
     );
     answer(&json!({ "records": records.collect::<Vec<_>>() }))
 }
 
-fn answer(document: &Value) -> Result<Response<Bytes>, SendError> {
+pub fn answer(document: &Value) -> Result<Response<Bytes>, SendError> {
     Ok(Response::new(Bytes::from(document.to_string())))
 }
 
@@ -247,6 +266,10 @@ fn broken(cause: impl std::error::Error + Send + Sync + 'static) -> SendError {
     }
 }
 
+pub fn too_long() -> Result<Response<Bytes>, SendError> {
+    Err(broken(AnswerTooLong(limits::LAMBDA_PAYLOAD_BYTES_MAX)))
+}
+
 /// One word for each answer in turn; the last is repeated.
 fn act(word: &str, event: &Value) -> Result<Response<Bytes>, SendError> {
     let first = || event["records"][0].clone();
@@ -254,7 +277,7 @@ fn act(word: &str, event: &Value) -> Result<Response<Bytes>, SendError> {
         "echo" => echo(event),
         "time-out" => Err(timed_out()),
         "broken" => Err(broken(std::io::Error::other("reset"))),
-        "long" => Err(broken(AnswerTooLong(6_291_556))),
+        "long" => too_long(),
         "raised" => answer(&json!({ "errorType": "KeyError", "errorMessage": "'x'" })),
         "late" => answer(&json!({ "errorMessage": "Task timed out after 3.00 seconds" })),
         "html" => Ok(Response::new(Bytes::from_static(b"<html>"))),
@@ -389,6 +412,52 @@ async fn what_is_too_much_is_halved_until_a_single_record_fails_by_itself() {
     )
     .await;
     check("long echo", expect!["0, 1; KeptUp; requests [2, 1, 1]"]).await;
+}
+
+/// The lines that a log of warnings gets: level, message, code.
+async fn warnings(words: &'static str) -> String {
+    let log = Arc::new(tempfile::tempfile().unwrap());
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(Arc::clone(&log))
+        .finish();
+    let words: Vec<_> = words.split(' ').collect();
+    let http = Acting::new(move |nth, event| act(words[nth.min(words.len() - 1)], event));
+    let transformer = transformer(plain("http://f/"), 1, http).await;
+    let _here = tracing::subscriber::set_default(subscriber);
+    for _ in 0..2 {
+        invoke(&transformer, 2).await;
+    }
+    let mut written = String::new();
+    (&*log).rewind().unwrap();
+    (&*log).read_to_string(&mut written).unwrap();
+    let lines = written.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let fields = &line["fields"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!(
+            "{} {} {}",
+            text(&line["level"]),
+            text(&fields["message"]),
+            text(&fields["code"])
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+// From review: the first attempt used up the minute in which the same code is told once.
+#[tokio::test(start_paused = true)]
+async fn that_records_failed_for_good_is_told_whatever_was_told_before() {
+    expect![[r#"
+        WARN the transformer failed and is tried again Lambda.ResourceNotFound
+        ERROR the transformer fails and will until someone acts; its records are failed Lambda.ResourceNotFound"#]].assert_eq(&warnings("404").await);
+    expect![[r#"
+        WARN the transformer failed and is tried again Lambda.FunctionError
+        WARN the transformer failed for good; its records are failed Lambda.FunctionError"#]]
+    .assert_eq(&warnings("raised").await);
+    expect!["WARN the transformer failed and is tried again Lambda.ServiceUnavailable"]
+        .assert_eq(&warnings("503 echo").await);
 }
 
 #[tokio::test(start_paused = true)]
