@@ -138,6 +138,8 @@ fn a_bad_command_line_is_64() {
         &["test-transformer", "functions.example"],
         &["test-transformer", "--lambda", "a b"],
         &["test-transformer", "http://f/", "--lambda", "f"],
+        &["test-transformer", "http://f/", "--stream", "s"],
+        &["test-transformer", "--lambda", "f", "--stream", "s"],
     ] {
         let output = standpipe(Path::new(".")).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
@@ -504,6 +506,32 @@ fn a_good_function_passes_every_trial() {
     let folder = tempfile::tempdir().unwrap();
     let told = told(standpipe(folder.path()).args(["test-transformer", &url]));
     check("test_transformer_good", &told);
+}
+
+// From review: what only the configuration can reach could not be tested.
+#[test]
+fn a_stream_s_function_is_reached_as_the_daemon_would() {
+    let url = format!("http://{}/f?key=secret", functions::serve(functions::good));
+    let folder = folder(
+        "\
+streams:
+  plain: { source: direct_put, destination: { directory: { path: ./out } } }
+  enriched:
+    source: direct_put
+    transform: { http: { url: { file: url } } }
+    destination: { directory: { path: ./out } }
+",
+    );
+    std::fs::write(folder.path().join("url"), url).unwrap();
+    let test = |stream: &str| {
+        let words = ["test-transformer", "--stream", stream];
+        told(standpipe(folder.path()).args(words))
+    };
+    check("test_transformer_good", &test("enriched"));
+    check(
+        "test_transformer_of_streams",
+        &(test("plain") + &test("other")),
+    );
 }
 
 #[test]

@@ -18,8 +18,8 @@ use super::put::lines::Batches;
 use super::put::named;
 use super::{Configuration, Exit, Failure};
 use crate::aws::{Profile, SignError};
-use crate::config::{plain_profile, usual_proxies};
-use crate::model::{DirectoryId, RecordsBuilder, Seq};
+use crate::config::{Loaded, plain_profile, usual_proxies};
+use crate::model::{DirectoryId, RecordsBuilder, Seq, StreamName};
 use crate::outside::http_client::{HttpClient, Network, Settings as HttpSettings};
 use crate::outside::{Clock, Dice, Surroundings};
 use crate::telemetry::Metrics;
@@ -32,6 +32,7 @@ const HELP: &str = "\
 Examples:
   standpipe test-transformer http://127.0.0.1:8000/transform
   standpipe test-transformer --lambda enrich:live --profile default -c delivery.yaml
+  standpipe test-transformer --stream enriched -c delivery.yaml
   standpipe test-transformer http://127.0.0.1:8000/ --records access.log --json
 
 Exit codes: 0 all well, 1 the contract is broken or the function cannot be invoked,
@@ -46,12 +47,17 @@ Exit codes: 0 all well, 1 the contract is broken or the function cannot be invok
 #[command(after_help = HELP)]
 pub struct TestTransformer {
     /// Where the function is.
-    #[arg(required_unless_present = "lambda", conflicts_with = "lambda")]
+    #[arg(required_unless_present_any = ["lambda", "stream"], conflicts_with_all = ["lambda", "stream"])]
     url: Option<FunctionUrl>,
 
     /// A function of AWS Lambda: its name or ARN, with or without a version or alias.
-    #[arg(long, value_name = "FUNCTION")]
+    #[arg(long, value_name = "FUNCTION", conflicts_with = "stream")]
     lambda: Option<FunctionName>,
+
+    /// The function of this stream in the configuration, reached as the daemon would: with its secrets,
+    /// certificates and proxy.
+    #[arg(long, value_name = "NAME")]
+    stream: Option<StreamName>,
 
     /// Where Lambda's Invoke API is; without it the profile's endpoint, else AWS's own.
     #[arg(long, value_name = "URL", requires = "lambda", value_parser = super::endpoint)]
@@ -80,8 +86,8 @@ impl TestTransformer {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| Failure::new(Exit::Disk, error))?;
-        let function = self.function(surroundings)?;
-        let mut examined = runtime.block_on(Examined::open(function, surroundings))?;
+        let (function, http) = self.function(surroundings)?;
+        let mut examined = runtime.block_on(Examined::open(function, &http))?;
         self.say(examined.transformer.function());
         let mut findings = Vec::new();
         let mut samples = self.samples(surroundings)?;
@@ -126,17 +132,24 @@ impl TestTransformer {
         })
     }
 
-    fn function(&self, surroundings: &Surroundings) -> Result<Function, Failure> {
+    /// And how it is reached.
+    fn function(&self, surroundings: &Surroundings) -> Result<(Function, HttpSettings), Failure> {
+        if let Some(name) = &self.stream {
+            return of_stream(name, &self.configuration.load(surroundings)?);
+        }
         if let Some(url) = &self.url {
-            return Ok(Function::Http(url.clone()));
+            let http = HttpSettings {
+                proxies: usual_proxies(surroundings),
+                ..HttpSettings::default()
+            };
+            return Ok((Function::Http(url.clone()), http));
         }
         let function = self.lambda.clone().expect("there is a URL or a function");
         let mut profile = self.profile(surroundings)?;
         profile.endpoint = self.endpoint.clone().or(profile.endpoint);
-        Ok(Function::Lambda(Box::new(lambda::Settings {
-            function,
-            profile,
-        })))
+        let http = profile.http.clone();
+        let lambda = Box::new(lambda::Settings { function, profile });
+        Ok((Function::Lambda(lambda), http))
     }
 
     fn profile(&self, surroundings: &Surroundings) -> Result<Profile, Failure> {
@@ -147,6 +160,18 @@ impl TestTransformer {
         let region = surroundings.variable("AWS_REGION").unwrap_or("us-east-1");
         Ok(plain_profile("default", region, surroundings))
     }
+}
+
+fn of_stream(name: &StreamName, loaded: &Loaded) -> Result<(Function, HttpSettings), Failure> {
+    let unknown = |what: String| Failure::new(Exit::BadCommandLine, what);
+    let streams = &loaded.settings.streams;
+    let stream = streams.iter().find(|stream| stream.name == *name);
+    let stream = stream
+        .ok_or_else(|| unknown(format!("there is no stream `{name}` in the configuration")))?;
+    let transform = stream.transform.as_ref();
+    let transform =
+        transform.ok_or_else(|| unknown(format!("stream `{name}` has no `transform`")))?;
+    Ok((transform.settings.function.clone(), transform.http.clone()))
 }
 
 /// Where samples come from.
@@ -189,15 +214,8 @@ struct Examined {
 }
 
 impl Examined {
-    async fn open(function: Function, surroundings: &Surroundings) -> Result<Examined, Failure> {
-        let settings = match &function {
-            Function::Lambda(lambda) => lambda.profile.http.clone(),
-            Function::Http(_) => HttpSettings {
-                proxies: usual_proxies(surroundings),
-                ..HttpSettings::default()
-            },
-        };
-        let network = Network::open(&settings);
+    async fn open(function: Function, http: &HttpSettings) -> Result<Examined, Failure> {
+        let network = Network::open(http);
         let network = network.map_err(|error| Failure::new(Exit::BadConfiguration, error))?;
         let http: Arc<dyn HttpClient> = Arc::new(network);
         let clock = Clock::system();
