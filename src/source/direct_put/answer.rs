@@ -126,6 +126,15 @@ impl Exception {
         self.kind != Kind::BodyLate
     }
 
+    pub(super) fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it is about who asks, and not about what: a wrong key, secret, token or clock.
+    pub(super) fn is_about_the_sender(&self) -> bool {
+        matches!(self.kind, Kind::Signature(_))
+    }
+
     #[cfg(test)]
     pub(super) fn text(&self) -> String {
         let message = self.message.as_deref().unwrap_or_default();

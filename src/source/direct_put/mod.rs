@@ -31,6 +31,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::Method;
 use http::request::Parts;
+use tokio::time::Instant;
+use uuid::{Builder, Uuid};
 
 use crate::buffer::Intake;
 use crate::model::{DirectoryId, Spare, StreamDescription, StreamName, limits};
@@ -39,7 +41,7 @@ use crate::outside::{Clock, Dice};
 use crate::server::body::{self, Budget, Hashing, Payload};
 use crate::server::sigv4::{Claim, Refusal};
 use crate::server::{Caller, Incoming, Producers, Request, Response, Service};
-use crate::telemetry::{Metrics, happened};
+use crate::telemetry::{Metrics, Repetition, Say, happened};
 use answer::{Answered, Exception, Kind, Style};
 use encoding::Encoding;
 use operation::Operation;
@@ -84,6 +86,8 @@ pub struct DirectPut {
     /// For request ids.
     dice: Mutex<Dice>,
     stop: Stop,
+    /// Those whose key, secret, token or clock is wrong are told of aloud once a minute.
+    strangers: Mutex<Repetition>,
 }
 
 impl DirectPut {
@@ -113,6 +117,7 @@ impl DirectPut {
             clock: tools.clock,
             dice: Mutex::new(tools.dice),
             stop: tools.stop,
+            strangers: Mutex::default(),
         }
     }
 
@@ -120,12 +125,35 @@ impl DirectPut {
         let (head, mut body) = request.into_parts();
         let route = Route::of(&head);
         let answered = self.follow(&route, &head, &mut body).await;
+        let request_id = self.request_id();
+        if let Err(exception) = &answered {
+            self.tell_refused(&route, exception, request_id);
+        }
         let answer = answered.as_ref().map_or_else(Exception::name, |_| "ok");
         happened::put::request_answered(&self.metrics, route.name(), answer);
         if answered.as_ref().is_err_and(Exception::is_waited_with) {
             body::discard(&head, &mut body, &self.stop).await;
         }
-        answer::response(answered, route.style(), self.request_id())
+        answer::response(answered, route.style(), request_id)
+    }
+
+    fn tell_refused(&self, route: &Route<'_>, exception: &Exception, request_id: Uuid) {
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let say = match exception.is_about_the_sender() {
+            // One trouble for all of them: nobody shall fill the log by taking turns.
+            true => strangers.say("a stranger", Instant::now()),
+            false => Say::Quietly,
+        };
+        let refused = happened::put::Refused {
+            operation: route.name(),
+            answer: exception.name(),
+            message: exception.message(),
+            request_id,
+        };
+        happened::put::refused(refused, say);
     }
 
     async fn follow(&self, route: &Route<'_>, head: &Parts, body: &mut Incoming) -> Answered {
@@ -215,9 +243,9 @@ impl DirectPut {
         caller.may_see(name).then_some(stream)
     }
 
-    fn request_id(&self) -> uuid::Uuid {
+    fn request_id(&self) -> Uuid {
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
-        uuid::Builder::from_random_bytes(dice.u128().to_be_bytes()).into_uuid()
+        Builder::from_random_bytes(dice.u128().to_be_bytes()).into_uuid()
     }
 }
 
