@@ -119,6 +119,7 @@ async fn tell(told: &mut String, name: &str, outlet: &Outlet) {
                 let what = match verdict {
                     Verdict::Delivered => "delivered",
                     Verdict::Failed(failure) => &failure.code,
+                    Verdict::AtRest { .. } => "at rest",
                 };
                 write!(told, ", {range} {what}").unwrap();
             }
@@ -407,26 +408,29 @@ async fn who_answered_and_when_each_record_arrived_are_kept_with_the_answers() {
 }
 
 #[tokio::test]
-async fn d5_a_batch_gets_so_many_verdicts_and_one_on_all_that_is_left() {
+async fn d5_a_batch_gets_so_many_verdicts_before_what_failed_comes_to_rest() {
     let folder = tempfile::tempdir().unwrap();
     let life = start(folder.path(), &BOTH);
     life.put(&["x"; 500]).await;
     life.answer(0, &"x".repeat(500)).await.unwrap();
     let answers = &life.handles.answers;
     let batch = cut(answers, 1000, in_parts()).await;
-    let most = limits::VERDICTS_PER_CUT_MAX;
-    for number in 0..most as u64 {
-        let part = range(2 * number, 2 * number + 1);
-        answers
-            .verdict(batch.id, part, Verdict::Delivered)
-            .await
-            .unwrap();
+    let most = limits::VERDICTS_PER_CUT_MAX as u64;
+    for number in 0..most {
+        let verdict = match number % 2 {
+            0 => Verdict::Delivered,
+            _ => Verdict::Failed(failure("Splunk.AckTimeout")),
+        };
+        let part = range(number, number + 1);
+        answers.verdict(batch.id, part, verdict).await.unwrap();
     }
     let failed = || Verdict::Failed(failure("Splunk.AckTimeout"));
-    let one_more = answers.verdict(batch.id, range(450, 451), failed()).await;
-    assert_eq!(one_more, Err(LogError::Stale));
-    let all = answers.verdict(batch.id, range(0, 500), failed()).await;
-    assert_eq!(all, Ok(()));
+    let one_more = || answers.verdict(batch.id, range(most, most + 1), failed());
+    assert_eq!(one_more().await, Err(LogError::Stale));
+    let at_rest = Verdict::AtRest { failed: most / 2 };
+    let rest = answers.verdict(batch.id, range(0, most), at_rest).await;
+    assert_eq!(rest, Ok(()));
+    assert_eq!(one_more().await, Ok(()));
     let again = answers
         .verdict(batch.id, range(0, 500), Verdict::Delivered)
         .await;
@@ -438,11 +442,42 @@ async fn d5_a_batch_gets_so_many_verdicts_and_one_on_all_that_is_left() {
     life.stop().await;
 
     let life = start(folder.path(), &BOTH);
-    let cuts = life.handles.answers.open_cuts();
-    let Shape::InParts(verdicts) = &cuts[0].shape else {
-        panic!("{cuts:?}");
-    };
-    assert_eq!(verdicts.iter().len(), 2 * most);
-    assert_eq!(verdicts.left(range(0, 500)), []);
+    let (filed, left, runs) = life
+        .handles
+        .answers
+        .verdicts(batch.id, |verdicts| {
+            let left = verdicts.left(range(0, 500));
+            (verdicts.filed(), left, verdicts.iter().len())
+        })
+        .expect("it is open");
+    assert_eq!((filed, left, runs), (Some(most / 2), vec![], 3));
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn d5_a_restart_sends_the_pieces_that_were_about_to_be_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let life = start(folder.path(), &BOTH);
+    life.put(&["x"; 100]).await;
+    life.answer(0, &"x".repeat(100)).await.unwrap();
+    let answers = &life.handles.answers;
+    let batch = cut(answers, 1000, in_parts()).await;
+    for (start, end, border) in [(0, 100, 50), (0, 50, 25)] {
+        let divided = answers.divide(batch.id, range(start, end), vec![Seq::new(border)]);
+        divided.await.unwrap();
+    }
+    let delivered = answers.verdict(batch.id, range(0, 25), Verdict::Delivered);
+    delivered.await.unwrap();
+    life.stop().await;
+
+    let life = start(folder.path(), &BOTH);
+    let answers = &life.handles.answers;
+    let next = || answers.verdicts(batch.id, |verdicts| verdicts.next(range(0, 100)));
+    assert_eq!(next(), Some(Some(range(25, 50))));
+    answers
+        .verdict(batch.id, range(25, 50), Verdict::Delivered)
+        .await
+        .unwrap();
+    assert_eq!(next(), Some(Some(range(50, 100))));
     life.stop().await;
 }

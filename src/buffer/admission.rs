@@ -260,7 +260,7 @@ impl Admission<'_> {
         judged.judge(&given.verdict);
         let is_bounded = match &judged.shape {
             Shape::Whole => false,
-            Shape::InParts(_) => judged.has_bounded_verdicts(&given.verdict.verdict),
+            Shape::InParts(_) => judged.has_bounded_verdicts(&given.verdict.said),
         };
         match is_bounded {
             true => Ok(Some(judged).filter(|judged| judged != known)),

@@ -3,10 +3,10 @@
 //! A settlement repeats spans and counts, so it stands by itself when its cut is damaged.
 
 use super::ledger::{Position, Span};
-use super::verdicts::{PartVerdict, Verdict, Verdicts};
+use super::verdicts::{PartVerdict, Said, Verdicts};
 use super::wire::{Reader, Writer};
 use super::{CutId, Settled};
-use crate::model::{LogTime, Seq, Timestamp, limits};
+use crate::model::{LogTime, Seq, Timestamp};
 
 /// A batch that is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,23 +58,19 @@ impl OpenCut {
         };
         let spans = self.spans.iter();
         for part in spans.filter_map(|span| span.range().shared(given.part)) {
-            verdicts.add(part, given.verdict.clone());
+            match &given.said {
+                Said::Judged(verdict) => verdicts.add(part, verdict.clone()),
+                Said::Divided(borders) => verdicts.divide(part, borders),
+            }
         }
     }
 
-    /// Whether snapshots have room for its verdicts, the last of which is this one: only so many, but the
-    /// one on all that is left may lie between all others. What was delivered cannot be undone.
-    pub fn has_bounded_verdicts(&self, last: &Verdict) -> bool {
-        let Shape::InParts(verdicts) = &self.shape else {
-            return true;
-        };
-        let mut spans = self.spans.iter();
-        let is_done = spans.all(|span| verdicts.left(span.range()).is_empty());
-        let most = match last {
-            Verdict::Delivered => 2 * limits::VERDICTS_PER_CUT_MAX,
-            Verdict::Failed(_) => limits::VERDICTS_PER_CUT_MAX,
-        };
-        is_done || verdicts.iter().len() <= most
+    /// Whether snapshots have room for its verdicts, the last of which is this one.
+    pub fn has_bounded_verdicts(&self, last: &Said) -> bool {
+        match &self.shape {
+            Shape::Whole => true,
+            Shape::InParts(verdicts) => verdicts.are_bounded(last),
+        }
     }
 
     pub fn encode(&self) -> Vec<u8> {

@@ -12,7 +12,7 @@ use super::queue::{
     AnswerArrivals, Door, GiveVerdict, NewCut, Quarantine, Refused, Request, Settle,
 };
 use super::reading::{Chunk, Reader};
-use super::verdicts::{PartVerdict, Verdict};
+use super::verdicts::{PartVerdict, Said, Verdict, Verdicts};
 use crate::model::{ByteSize, LogTime, Seq, SeqRange, Timestamp};
 use crate::outside::disk::off_thread;
 use crate::telemetry::happened;
@@ -192,6 +192,16 @@ impl Outlet {
         cuts.map(Cut::from).collect()
     }
 
+    /// What became so far of a cut that is delivered in parts; `None` once it is at rest.
+    pub fn verdicts<T>(&self, cut: CutId, look: impl FnOnce(&Verdicts) -> T) -> Option<T> {
+        let inner = self.reader.shared.inner();
+        let stream = inner.state.streams.get(&self.reader.id.stream)?;
+        match &stream.reader(self.reader.id.kind)?.cuts.get(&cut)?.shape {
+            Shape::InParts(verdicts) => Some(look(verdicts)),
+            Shape::Whole => None,
+        }
+    }
+
     /// Durable when it returns, as are the next ones. After `Failed` the cut may be on disk all the
     /// same: the same candidate and plan are tried until known, or `Stale`.
     pub async fn cut(
@@ -226,18 +236,33 @@ impl Outlet {
     }
 
     /// What became of a part of a cut that is delivered in parts, as far as its records have no verdict
-    /// yet. Once the verdicts `are_full`, the next failure must be told of all that is left, or it is
-    /// `Stale`. A reason too long to be kept beside the others is cut short.
+    /// yet. Once the verdicts `are_full`, what failed must come to rest before more may fail: until
+    /// then that is `Stale`. A reason too long to be kept beside the others is cut short.
     pub async fn verdict(
         &self,
         cut: CutId,
         part: SeqRange,
         verdict: Verdict,
     ) -> Result<(), LogError> {
+        self.say(cut, part, Said::Judged(verdict)).await
+    }
+
+    /// The part goes out in pieces from now on, which begin at these records too. `Stale` where there
+    /// is no room for so many.
+    pub async fn divide(
+        &self,
+        cut: CutId,
+        part: SeqRange,
+        borders: Vec<Seq>,
+    ) -> Result<(), LogError> {
+        self.say(cut, part, Said::Divided(borders)).await
+    }
+
+    async fn say(&self, cut: CutId, part: SeqRange, said: Said) -> Result<(), LogError> {
         let (answer, answered) = oneshot::channel();
         let give = GiveVerdict {
             reader: self.reader.id,
-            verdict: PartVerdict { cut, part, verdict },
+            verdict: PartVerdict { cut, part, said },
             answer,
         };
         self.ask(Request::Verdict(give))?;

@@ -1,8 +1,18 @@
 //! What became of the parts of a batch that is delivered in requests of bounded size (D5).
 //!
-//! A part is named by its records' range, so halving a part makes two ranges, and a repeat after a
-//! crash goes on where no verdict was given. Bounded, because every snapshot holds them: neighbours
-//! with the same verdict become one, and messages share a budget.
+//! ```text
+//! 0..750 at rest, 9 failed | 750..760 delivered | 760..761 A | 761..2000 has none     verdicts
+//!                                                                1000   1500           borders
+//! ```
+//!
+//! A part is named by its records' range. One that goes out in smaller pieces has **borders** inside,
+//! so a repeat after a crash makes the same requests, and goes on where no verdict was given.
+//!
+//! Bounded, because every snapshot holds them: neighbours with the same verdict become one, messages
+//! share a budget, and when that is used up, what failed so far goes to the failed output: all that
+//! is left of its verdicts is that it is at rest.
+
+use std::collections::BTreeSet;
 
 use super::CutId;
 use super::wire::{Reader, Writer};
@@ -13,46 +23,107 @@ pub enum Verdict {
     Delivered,
     /// Its records belong into the failed output.
     Failed(Failure),
+    /// So many of its records are in the failed output by now; the others were delivered.
+    AtRest {
+        failed: u64,
+    },
 }
 
 /// The verdicts of one cut, in order of their ranges, which are disjoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdicts(Vec<(SeqRange, Verdict)>);
+pub struct Verdicts {
+    given: Vec<(SeqRange, Verdict)>,
+    /// Where a piece begins, beside at the first record without a verdict.
+    borders: BTreeSet<Seq>,
+}
 
-/// A verdict as a control frame.
+/// A verdict, or a division, as a control frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartVerdict {
     pub cut: CutId,
     pub part: SeqRange,
-    pub verdict: Verdict,
+    pub said: Said,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Judged(Verdict),
+    /// The part goes out in pieces, which begin at these records too.
+    Divided(Vec<Seq>),
+}
+
+/// Numbers are for good.
 const DELIVERED: u64 = 1;
 const FAILED: u64 = 2;
+const AT_REST: u64 = 3;
+const DIVIDED: u64 = 4;
 
 impl Verdicts {
-    /// On those records of the part that have none: the first verdict on a record stays. A reason is
-    /// cut to what the others left of the budget.
+    /// On those records of the part that have none: the first verdict on a record stays, until it is
+    /// at rest. A reason is cut to what the others left of the budget.
     pub fn add(&mut self, part: SeqRange, verdict: Verdict) {
-        let left = self.left(part);
-        let verdict = self.shortened(verdict, left.len());
-        for part in left {
-            self.insert(part, verdict.clone());
+        match verdict {
+            Verdict::AtRest { failed } => self.come_to_rest(part, failed),
+            Verdict::Delivered | Verdict::Failed(_) => {
+                let left = self.left(part);
+                let verdict = self.shortened(verdict, left.len());
+                for part in left {
+                    self.insert(part, verdict.clone());
+                }
+            }
         }
+        self.borders
+            .retain(|border| *border < part.start() || part.end() < *border);
+    }
+
+    /// What was not at rest already is: said twice, the failed records count once.
+    fn come_to_rest(&mut self, part: SeqRange, failed: u64) {
+        let at_rest = |(known, verdict): &(SeqRange, Verdict)| match verdict {
+            Verdict::AtRest { .. } => Some(*known),
+            Verdict::Delivered | Verdict::Failed(_) => None,
+        };
+        let pieces = outside(part, self.given.iter().filter_map(at_rest));
+        for (nth, piece) in pieces.into_iter().enumerate() {
+            self.forget(piece);
+            let failed = if nth == 0 { failed } else { 0 };
+            self.insert(piece, Verdict::AtRest { failed });
+        }
+    }
+
+    /// Nothing in `part`, of which nothing is at rest, has a verdict any more.
+    fn forget(&mut self, part: SeqRange) {
+        let rest = self.given.drain(..).flat_map(|(known, verdict)| {
+            let before = SeqRange::between(known.start(), part.start().min(known.end()));
+            let after = SeqRange::between(part.end().max(known.start()), known.end());
+            let rest = [before, after].into_iter().flatten();
+            rest.map(move |rest| (rest, verdict.clone()))
+        });
+        self.given = rest.collect();
+    }
+
+    /// The part goes out in pieces, the last of which ends where it ends. What has a verdict is not
+    /// sent, and needs no border.
+    pub fn divide(&mut self, part: SeqRange, borders: &[Seq]) {
+        let unsent = self.left(part);
+        let inside = |border: &&Seq| unsent.iter().any(|range| range.contains(**border));
+        let inside = borders.iter().filter(inside).copied();
+        let end = unsent.last().map(|last| last.end());
+        self.borders.extend(inside.chain(end));
+    }
+
+    /// The next request of `part`: from its first record without a verdict to the end of that piece.
+    pub fn next(&self, part: SeqRange) -> Option<SeqRange> {
+        let first = self.left(part).first().copied()?;
+        let mut borders = self.borders.range(first.start().plus(1)..);
+        let end = borders
+            .next()
+            .map_or(first.end(), |border| first.end().min(*border));
+        Some(SeqRange::new(first.start(), end))
     }
 
     /// What of `part` has no verdict, ascending.
     pub fn left(&self, part: SeqRange) -> Vec<SeqRange> {
-        let mut left = Vec::new();
-        let mut at = part.start();
-        for (known, _) in &self.0 {
-            if known.shared(part).is_some() {
-                left.extend(SeqRange::between(at, known.start()));
-                at = known.end();
-            }
-        }
-        left.extend(SeqRange::between(at, part.end()));
-        left
+        outside(part, self.given.iter().map(|(known, _)| *known))
     }
 
     /// As a verdict that is kept so many times.
@@ -68,9 +139,9 @@ impl Verdicts {
 
     fn insert(&mut self, part: SeqRange, verdict: Verdict) {
         let at = self
-            .0
+            .given
             .partition_point(|(known, _)| known.start() < part.start());
-        self.0.insert(at, (part, verdict));
+        self.given.insert(at, (part, verdict));
         self.merge(at);
         if let Some(before) = at.checked_sub(1) {
             self.merge(before);
@@ -79,101 +150,209 @@ impl Verdicts {
 
     /// Makes one of the `at`-th and the next, if they are neighbours that agree.
     fn merge(&mut self, at: usize) {
-        if let [(range, verdict), (next, next_verdict), ..] = &self.0[at..]
-            && range.end() == next.start()
-            && verdict == next_verdict
-        {
-            self.0[at].0 = SeqRange::new(range.start(), next.end());
-            self.0.remove(at + 1);
+        let [(range, verdict), (next, next_verdict), ..] = &self.given[at..] else {
+            return;
+        };
+        if range.end() != next.start() {
+            return;
         }
+        let both = match (verdict, next_verdict) {
+            (Verdict::AtRest { failed }, Verdict::AtRest { failed: more }) => Verdict::AtRest {
+                failed: failed.saturating_add(*more),
+            },
+            (one, other) if one != other => return,
+            (one, _) => one.clone(),
+        };
+        self.given[at] = (SeqRange::new(range.start(), next.end()), both);
+        self.given.remove(at + 1);
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(SeqRange, Verdict)> {
-        self.0.iter()
+        self.given.iter()
     }
 
     /// `None` where records of the part have none, or not the same.
     pub fn of(&self, part: SeqRange) -> Option<&Verdict> {
-        let covering = |known: SeqRange| known.start() <= part.start() && part.end() <= known.end();
-        let found = self.0.iter().find(|(known, _)| covering(*known));
-        found.map(|(_, verdict)| verdict)
+        let after = self
+            .given
+            .partition_point(|(known, _)| known.start() <= part.start());
+        let (known, verdict) = self.given[..after].last()?;
+        (part.end() <= known.end()).then_some(verdict)
+    }
+
+    pub fn have_failures(&self) -> bool {
+        let failed = |(_, verdict): &(SeqRange, Verdict)| matches!(verdict, Verdict::Failed(_));
+        self.given.iter().any(failed)
+    }
+
+    /// How many records are in the failed output already; `None` before the first filing.
+    pub fn filed(&self) -> Option<u64> {
+        let filed = self.given.iter().filter_map(|(_, verdict)| match verdict {
+            Verdict::AtRest { failed } => Some(*failed),
+            Verdict::Delivered | Verdict::Failed(_) => None,
+        });
+        filed.reduce(u64::saturating_add)
+    }
+
+    /// From the first record to the last that has a verdict and is not at rest.
+    pub fn unfiled(&self) -> Option<SeqRange> {
+        let judged = |(_, verdict): &&(SeqRange, Verdict)| match verdict {
+            Verdict::AtRest { .. } => false,
+            Verdict::Delivered | Verdict::Failed(_) => true,
+        };
+        let mut judged = self.given.iter().filter(judged).map(|(range, _)| *range);
+        let first = judged.next()?;
+        let last = judged.next_back().unwrap_or(first);
+        Some(SeqRange::new(first.start(), last.end()))
     }
 
     /// How long all messages to come may be.
     fn message_bytes_left(&self) -> usize {
-        let messages = self.0.iter().map(|(_, verdict)| match verdict {
-            Verdict::Delivered => 0,
+        let messages = self.given.iter().map(|(_, verdict)| match verdict {
+            Verdict::Delivered | Verdict::AtRest { .. } => 0,
             Verdict::Failed(failure) => failure.message.len(),
         });
         limits::VERDICT_MESSAGES_PER_CUT_BYTES_MAX.saturating_sub(messages.sum())
     }
 
-    /// The next failure must be told of all that is left.
+    /// What failed must come to rest before more may fail: there is no room for another verdict, or
+    /// hardly any for its reason.
     pub fn are_full(&self) -> bool {
-        limits::VERDICTS_PER_CUT_MAX <= self.0.len()
+        limits::VERDICTS_PER_CUT_MAX <= self.given.len()
+            || self.message_bytes_left() < limits::VERDICT_MESSAGES_PER_CUT_BYTES_MAX / 2
     }
 
+    /// Whether so many pieces more have room.
+    pub fn may_be_divided(&self, borders: usize) -> bool {
+        self.borders.len() + borders <= limits::BORDERS_PER_CUT_MAX
+    }
+
+    /// Whether snapshots have room for them, the last of which is this one. What was delivered cannot
+    /// be undone.
+    pub fn are_bounded(&self, last: &Said) -> bool {
+        let most = match last {
+            Said::Judged(Verdict::Delivered | Verdict::AtRest { .. }) | Said::Divided(_) => {
+                2 * limits::VERDICTS_PER_CUT_MAX
+            }
+            Said::Judged(Verdict::Failed(_)) => limits::VERDICTS_PER_CUT_MAX,
+        };
+        self.given.len() <= most && self.may_be_divided(0)
+    }
+
+    /// A border is one more entry: the record with which a piece begins.
     pub fn write_to(&self, writer: &mut Writer) {
-        writer.number(self.0.len() as u64);
-        for (part, verdict) in &self.0 {
-            write_part(writer, *part, verdict);
+        writer.number((self.given.len() + self.borders.len()) as u64);
+        for (part, verdict) in &self.given {
+            write_part(writer, *part);
+            write_verdict(writer, verdict);
+        }
+        for border in &self.borders {
+            write_part(writer, SeqRange::new(*border, border.plus(1)));
+            writer.number(DIVIDED);
         }
     }
 
     pub fn read_from(reader: &mut Reader<'_>) -> Option<Verdicts> {
-        let count = reader.number()?;
-        let parts = (0..count).map(|_| read_part(reader));
-        Some(Verdicts(parts.collect::<Option<_>>()?))
+        let mut verdicts = Verdicts::default();
+        for _ in 0..reader.number()? {
+            let part = read_part(reader)?;
+            match reader.number()? {
+                DIVIDED => drop(verdicts.borders.insert(part.start())),
+                kind => verdicts.given.push((part, read_verdict(kind, reader)?)),
+            }
+        }
+        Some(verdicts)
     }
+}
+
+/// What of `part` is in none of these ranges, which ascend.
+fn outside(part: SeqRange, ranges: impl Iterator<Item = SeqRange>) -> Vec<SeqRange> {
+    let mut outside = Vec::new();
+    let mut at = part.start();
+    for range in ranges.filter(|range| range.shared(part).is_some()) {
+        outside.extend(SeqRange::between(at, range.start()));
+        at = range.end();
+    }
+    outside.extend(SeqRange::between(at, part.end()));
+    outside
 }
 
 impl PartVerdict {
     /// When written out, about.
     pub fn bytes(&self) -> usize {
-        match &self.verdict {
-            Verdict::Delivered => 0,
-            Verdict::Failed(failure) => failure.code.len() + failure.message.len(),
+        match &self.said {
+            Said::Judged(Verdict::Failed(failure)) => failure.code.len() + failure.message.len(),
+            Said::Judged(Verdict::Delivered | Verdict::AtRest { .. }) => 0,
+            Said::Divided(borders) => 10 * borders.len(),
         }
     }
 
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.number(self.cut.0);
-        write_part(&mut writer, self.part, &self.verdict);
+        write_part(&mut writer, self.part);
+        match &self.said {
+            Said::Judged(verdict) => write_verdict(&mut writer, verdict),
+            Said::Divided(borders) => {
+                writer.number(DIVIDED);
+                writer.number(borders.len() as u64);
+                borders
+                    .iter()
+                    .for_each(|border| writer.number(border.get()));
+            }
+        }
         writer.into_bytes()
     }
 
     pub fn decode(body: &[u8]) -> Option<PartVerdict> {
         let mut reader = Reader::new(body);
         let cut = CutId(reader.number()?);
-        let (part, verdict) = read_part(&mut reader)?;
+        let part = read_part(&mut reader)?;
+        let said = match reader.number()? {
+            DIVIDED => {
+                let count = reader.number()?;
+                let borders = (0..count).map(|_| reader.number().map(Seq::new));
+                Said::Divided(borders.collect::<Option<_>>()?)
+            }
+            kind => Said::Judged(read_verdict(kind, &mut reader)?),
+        };
         reader.end()?;
-        Some(PartVerdict { cut, part, verdict })
+        Some(PartVerdict { cut, part, said })
     }
 }
 
-fn write_part(writer: &mut Writer, part: SeqRange, verdict: &Verdict) {
+fn write_part(writer: &mut Writer, part: SeqRange) {
     writer.number(part.start().get());
     writer.number(part.count());
+}
+
+fn read_part(reader: &mut Reader<'_>) -> Option<SeqRange> {
+    let start = reader.number()?;
+    let end = start.checked_add(reader.number()?)?;
+    SeqRange::between(Seq::new(start), Seq::new(end))
+}
+
+fn write_verdict(writer: &mut Writer, verdict: &Verdict) {
     match verdict {
         Verdict::Delivered => writer.number(DELIVERED),
         Verdict::Failed(failure) => {
             writer.number(FAILED);
             failure_to(writer, failure);
         }
+        Verdict::AtRest { failed } => {
+            writer.number(AT_REST);
+            writer.number(*failed);
+        }
     }
 }
 
-fn read_part(reader: &mut Reader<'_>) -> Option<(SeqRange, Verdict)> {
-    let start = reader.number()?;
-    let end = start.checked_add(reader.number()?)?;
-    let part = SeqRange::between(Seq::new(start), Seq::new(end))?;
-    let verdict = match reader.number()? {
-        DELIVERED => Verdict::Delivered,
-        FAILED => Verdict::Failed(failure_from(reader)?),
-        _ => return None,
-    };
-    Some((part, verdict))
+fn read_verdict(kind: u64, reader: &mut Reader<'_>) -> Option<Verdict> {
+    match kind {
+        DELIVERED => Some(Verdict::Delivered),
+        FAILED => failure_from(reader).map(Verdict::Failed),
+        AT_REST => reader.number().map(|failed| Verdict::AtRest { failed }),
+        _ => None,
+    }
 }
 
 pub fn failure_to(writer: &mut Writer, failure: &Failure) {
@@ -193,158 +372,4 @@ pub fn failure_from(reader: &mut Reader<'_>) -> Option<Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn range(start: u64, end: u64) -> SeqRange {
-        SeqRange::new(Seq::new(start), Seq::new(end))
-    }
-
-    fn failed(code: &str) -> Verdict {
-        Verdict::Failed(Failure::new(code, "why", 2, Timestamp::from_millis(5)))
-    }
-
-    /// `range=verdict` in the order in which they were given.
-    #[track_caller]
-    fn check(given: &[(u64, u64, Verdict)], expected: Expect) {
-        let mut verdicts = Verdicts::default();
-        for (start, end, verdict) in given {
-            verdicts.add(range(*start, *end), verdict.clone());
-        }
-        let mut writer = Writer::default();
-        verdicts.write_to(&mut writer);
-        let bytes = writer.into_bytes();
-        let read = Verdicts::read_from(&mut Reader::new(&bytes));
-        assert_eq!(read.as_ref(), Some(&verdicts));
-        let show = |(part, verdict): &(SeqRange, Verdict)| match verdict {
-            Verdict::Delivered => format!("{part} delivered"),
-            Verdict::Failed(failure) => format!("{part} {}", failure.code),
-        };
-        let shown: Vec<String> = verdicts.iter().map(show).collect();
-        expected.assert_eq(&shown.join(", "));
-    }
-
-    #[test]
-    fn neighbours_that_agree_become_one() {
-        let delivered = || Verdict::Delivered;
-        check(
-            &[(0, 5, delivered()), (5, 9, delivered())],
-            expect!["0..9 delivered"],
-        );
-        check(
-            &[
-                (0, 5, delivered()),
-                (6, 9, delivered()),
-                (5, 6, failed("A")),
-            ],
-            expect!["0..5 delivered, 5..6 A, 6..9 delivered"],
-        );
-        check(
-            &[
-                (0, 5, failed("A")),
-                (8, 9, failed("A")),
-                (5, 8, failed("A")),
-            ],
-            expect!["0..9 A"],
-        );
-        check(
-            &[(0, 5, failed("A")), (5, 9, failed("B"))],
-            expect!["0..5 A, 5..9 B"],
-        );
-    }
-
-    #[test]
-    fn the_first_verdict_on_a_record_stays() {
-        check(
-            &[(0, 5, failed("A")), (0, 5, Verdict::Delivered)],
-            expect!["0..5 A"],
-        );
-        check(
-            &[(2, 5, failed("A")), (0, 9, Verdict::Delivered)],
-            expect!["0..2 delivered, 2..5 A, 5..9 delivered"],
-        );
-    }
-
-    #[test]
-    fn what_is_left_of_a_part_has_no_verdict() {
-        let mut verdicts = Verdicts::default();
-        let left = |verdicts: &Verdicts, start, end| {
-            let left = verdicts.left(range(start, end));
-            let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-            left.join(" ")
-        };
-        assert_eq!(left(&verdicts, 3, 9), "3..9");
-        verdicts.add(range(2, 4), Verdict::Delivered);
-        verdicts.add(range(5, 6), failed("A"));
-        verdicts.add(range(8, 12), Verdict::Delivered);
-        assert_eq!(left(&verdicts, 0, 15), "0..2 4..5 6..8 12..15");
-        assert_eq!(left(&verdicts, 3, 9), "4..5 6..8");
-        assert_eq!(left(&verdicts, 2, 4), "");
-        assert_eq!(left(&verdicts, 9, 11), "");
-    }
-
-    #[test]
-    fn reasons_share_a_budget_and_later_ones_are_cut_between_characters() {
-        let most = limits::VERDICT_MESSAGES_PER_CUT_BYTES_MAX;
-        let long = |message: String| {
-            Verdict::Failed(Failure {
-                code: "A".to_owned(),
-                message,
-                attempts: 1,
-                ended: Timestamp::default(),
-            })
-        };
-        let lengths = |given: &[(u64, u64, Verdict)]| -> Vec<usize> {
-            let mut verdicts = Verdicts::default();
-            for (start, end, verdict) in given {
-                verdicts.add(range(*start, *end), verdict.clone());
-            }
-            let length = |(_, verdict): &(SeqRange, Verdict)| match verdict {
-                Verdict::Delivered => 0,
-                Verdict::Failed(failure) => failure.message.len(),
-            };
-            verdicts.iter().map(length).collect()
-        };
-        let message = |bytes| long("x".repeat(bytes));
-        assert_eq!(lengths(&[(0, 1, message(most))]), [most]);
-        assert_eq!(lengths(&[(0, 1, message(most + 1))]), [most]);
-        let full = [(0, 1, message(most - 3)), (2, 3, long("éé".to_owned()))];
-        assert_eq!(lengths(&full), [most - 3, 2]);
-        // One that is kept twice, around another, is paid for twice.
-        let around = [(1, 2, Verdict::Delivered), (0, 3, message(most))];
-        assert_eq!(lengths(&around), [most / 2, 0, most / 2]);
-    }
-
-    #[test]
-    fn so_many_verdicts_are_full() {
-        let mut verdicts = Verdicts::default();
-        for number in 0..limits::VERDICTS_PER_CUT_MAX as u64 {
-            assert!(!verdicts.are_full());
-            verdicts.add(range(2 * number, 2 * number + 1), Verdict::Delivered);
-        }
-        assert!(verdicts.are_full());
-    }
-
-    #[test]
-    fn a_verdict_reads_back_as_it_was_written() {
-        for verdict in [Verdict::Delivered, failed("A")] {
-            let part = PartVerdict {
-                cut: CutId(7),
-                part: range(3, 9),
-                verdict,
-            };
-            assert_eq!(PartVerdict::decode(&part.encode()), Some(part));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_a_verdict_panic(bytes: Vec<u8>) {
-            let _ = PartVerdict::decode(&bytes);
-            let _ = Verdicts::read_from(&mut Reader::new(&bytes));
-        }
-    }
-}
+mod tests;

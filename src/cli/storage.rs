@@ -207,16 +207,29 @@ fn batches(log: &Log) -> Vec<[String; 5]> {
     rows
 }
 
-/// How many records were delivered, failed for which reason, and have no verdict yet.
+/// How many records were delivered, failed for which reason, are filed, and have no verdict yet.
 fn parts(cut: &Cut) -> String {
     let Shape::InParts(verdicts) = &cut.shape else {
         return "whole".to_owned();
     };
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut judged = 0;
     for (range, verdict) in verdicts.iter() {
-        *counts.entry(verdict_name(verdict)).or_default() += range.count();
+        let failed = match verdict {
+            Verdict::Delivered => 0,
+            Verdict::Failed(failure) => {
+                *counts.entry(&failure.code).or_default() += range.count();
+                range.count()
+            }
+            Verdict::AtRest { failed } => {
+                *counts.entry("filed").or_default() += failed;
+                *failed
+            }
+        };
+        *counts.entry("delivered").or_default() += range.count().saturating_sub(failed);
+        judged += range.count();
     }
-    let judged: u64 = counts.values().sum();
+    counts.retain(|_, count| *count != 0);
     let counts = counts.iter().map(|(what, count)| format!("{count} {what}"));
     let left = format!("{} left", cut.records.saturating_sub(judged));
     counts.chain([left]).collect::<Vec<_>>().join(", ")
@@ -226,6 +239,7 @@ fn verdict_name(verdict: &Verdict) -> &str {
     match verdict {
         Verdict::Delivered => "delivered",
         Verdict::Failed(failure) => &failure.code,
+        Verdict::AtRest { .. } => "at rest",
     }
 }
 

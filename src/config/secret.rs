@@ -133,18 +133,34 @@ impl Block<'_> {
         Ok(Discreet { found, shown })
     }
 
+    /// A secret that is read once, being part of something else.
+    pub fn hidden(&self, entry: &Entry, rule: Rule) -> Result<Discreet, Told> {
+        let discreet = self.discreet(entry, rule)?;
+        if let Content::Scalar(_) = &entry.value.content {
+            self.warn_in_the_open(entry);
+        }
+        let shown = discreet.found.secret.to_string();
+        Ok(Discreet { shown, ..discreet })
+    }
+
+    /// A variable of ours is as good as one of the user's.
+    fn warn_in_the_open(&self, entry: &Entry) {
+        let place = &entry.value.place;
+        if !matches!(*place.origin, Origin::Environment(_)) {
+            let wrong = Wrong::new("the secret stands in the open");
+            let hint = "write where it is: `{ file: PATH }`, `{ env: NAME }` or \
+                        `{ credential: NAME }` (systemd)";
+            self.reading
+                .warn(place, &self.at(&entry.key), wrong.hint(hint));
+        }
+    }
+
     fn secret(&self, entry: &Entry, rule: Rule) -> Result<Secret, Told> {
         let key = entry.key.as_str();
         let place = &entry.value.place;
         let found = match &entry.value.content {
             Content::Scalar(text) => {
-                // A variable of ours is as good as one of the user's.
-                if !matches!(*place.origin, Origin::Environment(_)) {
-                    let wrong = Wrong::new("the secret stands in the open");
-                    let hint = "write where it is: `{ file: PATH }`, `{ env: NAME }` or \
-                                `{ credential: NAME }` (systemd)";
-                    self.reading.warn(place, &self.at(key), wrong.hint(hint));
-                }
+                self.warn_in_the_open(entry);
                 Found::text(text)
             }
             Content::Nothing | Content::List(_) | Content::Block(_) => {

@@ -80,7 +80,6 @@ impl Daemon {
         let room = Room::of_all(settings.streams.len());
         let mut parts = Streams {
             identity: settings.identity.clone(),
-            room: room.clone(),
             memory: memory_of_invocations(&settings.streams),
             directory: opened.directory,
             shutdown: settings.shutdown,

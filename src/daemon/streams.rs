@@ -7,7 +7,6 @@ use super::open::OpenError;
 use crate::buffer::{Handles, Intake, Outlet, StreamFacts};
 use crate::config;
 use crate::model::{DirectoryId, ReaderKind, StreamName};
-use crate::objects::Room;
 use crate::objects::store::{self, Stores};
 use crate::outside::http_client::{self, HttpClient};
 use crate::outside::memory::Share;
@@ -40,7 +39,6 @@ pub struct Streams {
     pub metrics: Metrics,
     pub clock: Clock,
     pub dice: Dice,
-    pub room: Room,
     pub memory: Share,
     pub stores: Stores,
     pub tasks: Vec<(StreamName, Task)>,
@@ -143,6 +141,7 @@ impl Streams {
             reader: reader.kind,
             outlet: reader.outlet,
             destination: reader.destination,
+            room: self.stores.room(),
             failed,
             progress: self.new_progress(&facts.name),
             metrics: self.metrics.clone(),
@@ -175,7 +174,7 @@ impl Streams {
             }
             config::Destination::HttpEndpoint { settings, http } => {
                 let http = self.http(stream, http)?;
-                let room = self.room.clone();
+                let room = self.stores.room();
                 let sink = HttpEndpoint::new(settings.clone(), http, clock, room);
                 Destination::Requests(Arc::new(sink))
             }

@@ -113,15 +113,19 @@ pub const READ_BYTES_MAX: usize = 1024 * 1024;
 pub const DELIVERIES_PER_STREAM_MAX: usize = 4;
 /// The delivery plan inside a cut.
 pub const PLAN_BYTES_MAX: usize = 8 * 1024;
-/// Verdicts on the parts of one batch: neighbours that agree count once. When a batch has so many, the
-/// next failure is told of all that is left.
+/// Verdicts on the parts of one batch: neighbours that agree count once. When a batch has so many, what
+/// failed of it is filed before it goes on.
 pub const VERDICTS_PER_CUT_MAX: usize = 201;
-/// The reasons in a batch's verdicts together; later ones are cut shorter.
+/// The reasons in a batch's verdicts together; a later one may be cut shorter.
 pub const VERDICT_MESSAGES_PER_CUT_BYTES_MAX: usize = 16 * 1024;
-/// What a batch that is delivered in parts may take of every snapshot for its verdicts: the last one
-/// may lie between all others, and each takes some 80 bytes with the longest code.
-pub const VERDICTS_PER_CUT_BYTES_MAX: usize =
-    VERDICT_MESSAGES_PER_CUT_BYTES_MAX + 80 * (2 * VERDICTS_PER_CUT_MAX + 1);
+/// Where the pieces of a batch begin that are still to be sent. Halving alone needs one for each time a
+/// part can be halved, which is 18 times.
+pub const BORDERS_PER_CUT_MAX: usize = 60;
+/// What a batch that is delivered in parts may take of every snapshot for its verdicts: each takes some
+/// 80 bytes with the longest code, a border 12, and what was delivered is always taken note of.
+pub const VERDICTS_PER_CUT_BYTES_MAX: usize = VERDICT_MESSAGES_PER_CUT_BYTES_MAX
+    + 80 * (2 * VERDICTS_PER_CUT_MAX + 1)
+    + 12 * BORDERS_PER_CUT_MAX;
 /// Segments of the log, and how many make up `storage.max_size`.
 pub const SEGMENT_SIZE_MIN: ByteSize = ByteSize::mebibytes(16);
 pub const SEGMENT_SIZE_MAX: ByteSize = ByteSize::mebibytes(256);

@@ -5,6 +5,7 @@
 mod body;
 mod byte_size;
 mod description;
+pub mod drawn;
 mod error_output;
 mod failure;
 pub mod limits;

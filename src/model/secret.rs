@@ -21,6 +21,15 @@ impl Secret {
             .clone()
     }
 
+    /// What somebody else says, who may have heard it.
+    pub fn hidden_in(&self, text: String) -> String {
+        let secret = self.reveal();
+        match secret.is_empty() || !text.contains(&*secret) {
+            true => text,
+            false => text.replace(&*secret, &self.to_string()),
+        }
+    }
+
     /// For all who hold a clone, from their next look on.
     pub fn replace(&self, text: impl Into<Arc<str>>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = text.into();

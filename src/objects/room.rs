@@ -64,7 +64,13 @@ impl Room {
     /// Waits for room for one object. Cancel-safe. One that is larger than the share waits until it
     /// is its stream's only one.
     pub async fn memory(&self, bytes: u64, compression: Compression) -> Taken {
-        self.memory.take(bytes_held_max(bytes, compression)).await
+        self.bytes(bytes_held_max(bytes, compression) as u64).await
+    }
+
+    /// The same for something that holds so many bytes, but is no object.
+    pub async fn bytes(&self, held: u64) -> Taken {
+        let held = usize::try_from(held).unwrap_or(usize::MAX);
+        self.memory.take(held).await
     }
 
     pub fn spare(&self) -> &Spare {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::buffer::{Cut, LogError, Settled, Shape, Verdict};
-use crate::model::{ReaderKind, SeqRange};
+use crate::model::{ReaderKind, Seq, SeqRange};
 use crate::objects::Refusal;
 use crate::outside::Dice;
 use crate::outside::stop::{Mode, Phase};
@@ -24,7 +24,7 @@ use crate::pipeline::progress::Place;
 use crate::pipeline::reading::{self, Reading, Select, Size};
 use crate::pipeline::route::{Destination, Route};
 use crate::retry::Backoff;
-use crate::sink::{Batch, Receipt, Sink};
+use crate::sink::{self, Batch, Receipt, Sink};
 use crate::telemetry::happened;
 
 /// Half a second grows to a minute: quick enough for a hiccup, kind enough to a server in trouble.
@@ -44,10 +44,23 @@ pub struct Delivery {
 }
 
 /// What a delivery writes to the log.
+#[derive(Clone, Debug)]
 pub(super) enum Entry {
-    Settlement { failed: u64 },
+    Settlement {
+        failed: u64,
+    },
     Quarantine(SeqRange),
     Verdict(SeqRange, Verdict),
+    /// A part goes out in pieces, which begin at these records too.
+    Division(SeqRange, Vec<Seq>),
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Durable,
+    /// It does not follow from what the log holds by now, which is to be looked at again.
+    Stale,
 }
 
 /// The stop has begun, or the buffer is closed: the cut stays open, and the next life repeats it
@@ -86,15 +99,23 @@ impl Delivery {
             | (Destination::Requests(_), Shape::Whole) => return self.hold_for_another().await,
         }
         let failed = self.file_failures().await?;
-        self.write(Entry::Settlement { failed }).await
+        let settlement = Entry::Settlement { failed };
+        while self.write(settlement.clone()).await? == Written::Stale && self.is_open() {}
+        Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        let mut open = self.route.outlet.open_cuts().into_iter();
+        open.any(|cut| cut.id == self.cut.id)
     }
 
     async fn deliver_whole(&mut self, sink: &dyn Sink) -> Result<(), LeftToTheNextLife> {
         let good: Arc<Select> = Arc::new(reading::good);
+        let ranges = self.cut.ranges.clone();
         let mut size = match self.route.reader {
             ReaderKind::Arrivals | ReaderKind::Backup => self.size(),
             // Some may have failed in the transformer.
-            ReaderKind::Answers => self.measure(good.as_ref()).await?,
+            ReaderKind::Answers => self.measure(&ranges, good.as_ref()).await?,
         };
         while 0 < size.records {
             let started = Instant::now();
@@ -106,7 +127,7 @@ impl Delivery {
                 Err(refusal) => match self.reading.take_damage() {
                     Some(stretch) => {
                         self.set_aside(stretch).await?;
-                        size = self.measure(good.as_ref()).await?;
+                        size = self.measure(&ranges, good.as_ref()).await?;
                     }
                     None => self.hold(&refusal).await?,
                 },
@@ -132,16 +153,8 @@ impl Delivery {
 
     /// A batch that was cut for objects cannot be sent as requests, nor the other way round.
     async fn hold_for_another(&mut self) -> Result<(), LeftToTheNextLife> {
+        let refusal = sink::plan::of_another(&plan::of_sink(&self.cut.plan));
         loop {
-            let refusal = Refusal {
-                code: "Plan.OtherDestination".to_owned(),
-                what: "this batch was cut for another kind of destination: configure that one \
-                       again until it is delivered"
-                    .to_owned(),
-                cause: None,
-                retry_after: None,
-                needs_operator: true,
-            };
             self.hold(&refusal).await?;
         }
     }
@@ -179,6 +192,7 @@ impl Delivery {
             needs_operator: refusal.needs_operator,
             attempt: self.failures,
             next_try_in,
+            then: happened::delivery::Then::Kept,
         };
         self.tell(by, failure);
         next_try_in
@@ -214,13 +228,18 @@ impl Delivery {
     /// Brings a damaged stretch to rest.
     pub(super) async fn set_aside(&mut self, stretch: SeqRange) -> Result<(), LeftToTheNextLife> {
         happened::delivery::damaged(&self.route.stream, stretch);
-        self.write(Entry::Quarantine(stretch)).await
+        // Whoever met the damage reads again, and meets it again if it is not at rest yet.
+        self.write(Entry::Quarantine(stretch)).await.map(drop)
     }
 
-    /// What `select` makes of the cut, without what had to be set aside.
-    pub(super) async fn measure(&mut self, select: &Select) -> Result<Size, LeftToTheNextLife> {
+    /// What `select` makes of these ranges, without what had to be set aside.
+    pub(super) async fn measure(
+        &mut self,
+        ranges: &[SeqRange],
+        select: &Select,
+    ) -> Result<Size, LeftToTheNextLife> {
         loop {
-            if let Some(size) = self.reading.measure(&self.cut.ranges, select).await {
+            if let Some(size) = self.reading.measure(ranges, select).await {
                 return Ok(size);
             }
             match self.reading.take_damage() {
@@ -237,8 +256,8 @@ impl Delivery {
         self.wait(pause).await
     }
 
-    /// Writes the entry again and again until it is known to be durable.
-    pub(super) async fn write(&mut self, entry: Entry) -> Result<(), LeftToTheNextLife> {
+    /// Writes the entry again and again until it is known to be durable, or in vain.
+    pub(super) async fn write(&mut self, entry: Entry) -> Result<Written, LeftToTheNextLife> {
         let outlet = self.route.outlet.clone();
         let mut failures = 0;
         loop {
@@ -252,18 +271,24 @@ impl Delivery {
                     let given = outlet.verdict(self.cut.id, *part, verdict.clone());
                     ("verdict", given.await)
                 }
-            };
-            match written {
-                Ok(()) => return Ok(()),
-                Err(LogError::Closed) => return Err(LeftToTheNextLife),
-                Err(error @ (LogError::Failed | LogError::Full | LogError::Stale)) => {
-                    let say = self.route.progress.buffer_trouble(what);
-                    let batch = self.batch(self.size());
-                    happened::delivery::not_logged(batch, what, &error, say);
-                    let pause = BACKOFF.pause(failures, None, &mut self.dice);
-                    failures = failures.saturating_add(1);
-                    self.wait(pause).await?;
+                Entry::Division(part, borders) => {
+                    let divided = outlet.divide(self.cut.id, *part, borders.clone());
+                    ("division", divided.await)
                 }
+            };
+            let error = match written {
+                Ok(()) => return Ok(Written::Durable),
+                Err(LogError::Closed) => return Err(LeftToTheNextLife),
+                Err(error @ (LogError::Failed | LogError::Full | LogError::Stale)) => error,
+            };
+            let say = self.route.progress.buffer_trouble(what);
+            let batch = self.batch(self.size());
+            happened::delivery::not_logged(batch, what, &error, say);
+            let pause = BACKOFF.pause(failures, None, &mut self.dice);
+            failures = failures.saturating_add(1);
+            self.wait(pause).await?;
+            if error == LogError::Stale {
+                return Ok(Written::Stale);
             }
         }
     }

@@ -1,27 +1,44 @@
 //! A batch that goes out in requests of bounded size (D5).
 //!
-//! The batch is split by the limits in its own plan, so a repeat makes the same parts; each part is
-//! sent until it has its verdict, which is durable before it counts. A restart goes on behind the
-//! verdicts that stand in the log. Parts go one after the other, so that they stay in order (D2).
+//! ```text
+//! log: verdicts, borders ──► what is left ──► gathered into one request ──► sent
+//!            ▲                                                                │
+//!            └──────── delivered, failed, at rest, divided ◄──────────────────┘
+//! ```
+//!
+//! Every request is a function of the log and of the limits in the batch's own plan, so a repeat makes
+//! the same ones; what its answer comes to is durable before it counts. A restart goes on behind the
+//! verdicts that stand in the log. Requests go one after the other, so that they stay in order (D2).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use futures_util::StreamExt;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::delivery::{Delivery, Entry, LeftToTheNextLife, span};
+use super::delivery::{Delivery, Entry, LeftToTheNextLife, Written};
 use super::plan;
 use super::reading::{Size, good_records};
-use crate::buffer::Verdict;
-use crate::model::{ErrorOutput, Failure, Records, RecordsBuilder, Seq, SeqRange, limits};
+use crate::buffer::{Verdict, Verdicts};
+use crate::model::{ErrorOutput, Failure, Records, RecordsBuilder, Seq, SeqRange, drawn};
 use crate::retry::{FIREHOSE_BACKOFF, Retry, RetryDuration};
 use crate::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Terms};
-use crate::sink::parts::{Gathering, Part, Step};
+use crate::sink::parts::{self, Division, Gathering, Step};
 use crate::sink::{Plan, Receipt};
 use crate::telemetry::happened;
 
-/// A part's records, in memory for as long as it is on its way.
+/// One batch's way to its endpoint.
+struct Sending<'a> {
+    endpoint: &'a dyn Endpoint,
+    plan: Plan,
+    terms: Terms,
+    tries: Tries,
+    /// Records that were found bad in a larger request: each is a piece of its own by now.
+    bad: BTreeMap<Seq, Failure>,
+}
+
+/// The records of one request, in memory for as long as it is under way.
 struct Held {
     range: SeqRange,
     /// Where each record stands: those that failed in the transformer, or were damaged, are missing.
@@ -29,13 +46,17 @@ struct Held {
     records: Records,
 }
 
-impl Held {
-    /// Those of the records within `range`; `None` where there are none.
-    fn within(&self, range: SeqRange) -> Option<(&[Seq], Records)> {
-        let from = self.seqs.partition_point(|seq| *seq < range.start());
-        let to = self.seqs.partition_point(|seq| *seq < range.end());
-        (from < to).then(|| (&self.seqs[from..to], self.records.slice(from, to)))
-    }
+/// What a request came to, to be written to the log.
+enum Outcome {
+    Taken {
+        receipt: Receipt,
+        took: Duration,
+    },
+    Failed(Failure),
+    /// Where pieces begin, and why one of them will fail.
+    Divided(Vec<Seq>, Option<(Seq, Failure)>),
+    /// Nothing yet: the same request follows.
+    Again,
 }
 
 impl Delivery {
@@ -45,13 +66,19 @@ impl Delivery {
     ) -> Result<(), LeftToTheNextLife> {
         let plan = plan::of_sink(&self.cut.plan);
         let terms = self.terms(endpoint, &plan).await?;
-        let mut left = Some(span(&self.cut.ranges));
-        while let Some(rest) = left {
-            let Some(held) = self.gather(rest, &terms).await? else {
-                return Ok(());
-            };
-            left = SeqRange::between(held.range.end(), rest.end());
-            if self.deliver_part(endpoint, &plan, &terms, &held).await? == Filed::Everything {
+        let mut sending = Sending {
+            endpoint,
+            plan,
+            terms,
+            tries: Tries::new(terms.retry_duration),
+            bad: BTreeMap::new(),
+        };
+        while let Some(left) = self.left() {
+            if self.verdicts(Verdicts::are_full) {
+                self.file_so_far(terms.error_output).await?;
+            } else if let Some(failure) = sending.known_bad(left) {
+                self.fail(left, 1, failure, terms.error_output).await?;
+            } else if !self.send(&mut sending, left).await? {
                 return Ok(());
             }
         }
@@ -73,14 +100,85 @@ impl Delivery {
         }
     }
 
-    /// The next part of what is left; `None` where nothing of it can be sent.
+    /// What the next request is taken from, as the log says.
+    fn left(&self) -> Option<SeqRange> {
+        let mut ranges = self.cut.ranges.iter();
+        self.verdicts(|verdicts| ranges.find_map(|range| verdicts.next(*range)))
+    }
+
+    /// One attempt at the first request of what is `left`. False where no record is.
+    async fn send(
+        &mut self,
+        sending: &mut Sending<'_>,
+        left: SeqRange,
+    ) -> Result<bool, LeftToTheNextLife> {
+        // Taken before anything is read, and given back before anything is waited for.
+        let bytes = sending.terms.bytes_held_max(self.cut.bytes);
+        let room = self.route.room.bytes(bytes).await;
+        let Some(held) = self.gather(left, &sending.terms).await? else {
+            drop(room);
+            return self.nothing_in(left).await;
+        };
+        let Held {
+            range,
+            seqs,
+            records,
+        } = held;
+        let size = Size {
+            records: records.count(),
+            bytes: records.slab().len() as u64,
+        };
+        let request = EndpointRequest {
+            plan: sending.plan.clone(),
+            id: self.request_id(range),
+            at: self.route.clock.now(),
+            records,
+        };
+        let started = Instant::now();
+        let answer = sending.endpoint.send(&request).await;
+        let took = started.elapsed();
+        drop((request, room));
+        let outcome = match answer {
+            Ok(receipt) => Outcome::Taken { receipt, took },
+            Err(rejection) => self.rejected(sending, &seqs, &rejection).await?,
+        };
+        match outcome {
+            Outcome::Taken { receipt, took } => {
+                sending.tries.answered();
+                self.take(range, size, &receipt, took).await?;
+            }
+            Outcome::Failed(failure) => {
+                let error = sending.terms.error_output;
+                self.fail(range, size.records, failure, error).await?;
+            }
+            Outcome::Divided(borders, bad) => {
+                let division = Entry::Division(range, borders);
+                if self.write(division).await? == Written::Durable {
+                    sending.bad.extend(bad);
+                }
+            }
+            Outcome::Again => {}
+        }
+        Ok(true)
+    }
+
+    /// All that is left failed in the transformer, or was damaged since.
+    async fn nothing_in(&mut self, left: SeqRange) -> Result<bool, LeftToTheNextLife> {
+        let end = self.cut.ranges.last().map(|range| range.end());
+        if end == Some(left.end()) {
+            return Ok(false);
+        }
+        self.write(Entry::Verdict(left, Verdict::Delivered)).await?;
+        Ok(true)
+    }
+
     async fn gather(
         &mut self,
-        rest: SeqRange,
+        left: SeqRange,
         terms: &Terms,
     ) -> Result<Option<Held>, LeftToTheNextLife> {
         loop {
-            match self.try_gather(rest, terms).await {
+            match self.try_gather(left, terms).await {
                 Some(held) => return Ok(held),
                 None => match self.reading.take_damage() {
                     Some(stretch) => self.set_aside(stretch).await?,
@@ -91,15 +189,11 @@ impl Delivery {
     }
 
     /// `None` where the log could not be read.
-    async fn try_gather(&self, rest: SeqRange, terms: &Terms) -> Option<Option<Held>> {
-        use futures_util::StreamExt;
-
-        let ranges = self.cut.ranges.iter();
-        let ranges: Vec<_> = ranges.filter_map(|range| range.shared(rest)).collect();
+    async fn try_gather(&self, left: SeqRange, terms: &Terms) -> Option<Option<Held>> {
         let mut gathering = Gathering::new(terms.limits);
         let mut seqs = Vec::new();
         let mut records = RecordsBuilder::default();
-        let mut chunks = self.reading.chunks(&ranges);
+        let mut chunks = self.reading.chunks(&[left]);
         'full: while let Some(chunk) = chunks.next().await {
             for (seq, _, data) in good_records(&chunk.ok()?) {
                 if !gathering.takes(seq, data.len() as u64) {
@@ -109,7 +203,10 @@ impl Delivery {
                 records.push(data);
             }
         }
-        let held = gathering.range().zip(records.build());
+        // From where the last verdict ended: what is missing in between is judged with it.
+        let range = gathering.range();
+        let range = range.map(|range| SeqRange::new(left.start(), range.end()));
+        let held = range.zip(records.build());
         Some(held.map(|(range, records)| Held {
             range,
             seqs,
@@ -117,126 +214,80 @@ impl Delivery {
         }))
     }
 
-    async fn deliver_part(
+    async fn rejected(
         &mut self,
-        endpoint: &dyn Endpoint,
-        plan: &Plan,
-        terms: &Terms,
-        held: &Held,
-    ) -> Result<Filed, LeftToTheNextLife> {
-        let verdicts = self.verdicts();
-        let mut part = Part::new(held.range, verdicts.iter().map(|(range, _)| *range));
-        let mut tries = Tries::new(terms);
-        while let Some(range) = part.next() {
-            let Some((seqs, records)) = held.within(range) else {
-                part.settled(range);
-                continue;
-            };
-            let count = records.count();
-            let request = EndpointRequest {
-                plan: plan.clone(),
-                id: self.request_id(range),
-                at: self.route.clock.now(),
-                records,
-            };
-            let started = Instant::now();
-            tries.attempts += 1;
-            let verdict = match endpoint.send(&request).await {
-                Ok(receipt) => {
-                    self.taken(range, &request, &receipt, started.elapsed());
-                    (range, Verdict::Delivered)
-                }
-                Err(rejection) => {
-                    let next = in_range(rejection.next, range, seqs);
-                    match part.rejected(next) {
-                        Step::Smaller => {
-                            self.told(failure(&rejection, Duration::ZERO, tries.attempts));
-                            tries = Tries::new(terms);
-                            continue;
-                        }
-                        Step::File(bad) => (bad, self.failed(&rejection, tries.attempts)),
-                        Step::Again => match self.again(&rejection, &mut tries) {
-                            Retry::After(pause) => {
-                                self.told(failure(&rejection, pause, tries.attempts));
-                                self.wait(pause).await?;
-                                continue;
-                            }
-                            Retry::GiveUp => (range, self.failed(&rejection, tries.attempts)),
-                        },
-                    }
-                }
-            };
-            let (settled, verdict) = verdict;
-            let (settled, verdict) = self.bounded(settled, verdict, terms.error_output);
-            let records = held
-                .within(settled)
-                .map_or(count, |(seqs, _)| seqs.len() as u64);
-            self.tell_failed(settled, &verdict, records, terms.error_output);
-            self.write(Entry::Verdict(settled, verdict)).await?;
-            if settled.start() < held.range.start() || held.range.end() < settled.end() {
-                return Ok(Filed::Everything);
+        sending: &mut Sending<'_>,
+        seqs: &[Seq],
+        rejection: &Rejection,
+    ) -> Result<Outcome, LeftToTheNextLife> {
+        let attempts = sending.tries.attempt();
+        let failure = rejection.failure(attempts, self.route.clock.now());
+        let next = self.verdicts(|verdicts| Some(with_room(rejection.next, verdicts)));
+        let next = next.unwrap_or(rejection.next);
+        let pause = match parts::rejected(seqs, next) {
+            Step::Fail => {
+                sending.tries.answered();
+                return Ok(Outcome::Failed(failure));
             }
-            part.settled(settled);
-            tries = Tries::new(terms);
-        }
-        Ok(Filed::ThisPart)
-    }
-
-    fn again(&mut self, rejection: &Rejection, tries: &mut Tries) -> Retry {
-        let failures = tries.attempts - 1;
-        let pause = FIREHOSE_BACKOFF.pause(failures, rejection.retry_after, &mut self.dice);
-        let retry = tries.duration.failed(Instant::now(), pause);
-        if matches!(retry, Retry::GiveUp) {
-            self.route.progress.gave_up(&rejection.code);
-        }
-        retry
-    }
-
-    fn failed(&self, rejection: &Rejection, attempts: u32) -> Verdict {
-        Verdict::Failed(rejection.failure(attempts, self.route.clock.now()))
-    }
-
-    /// A batch has room for so many verdicts; the last one is on all of it that has none.
-    fn bounded(
-        &self,
-        range: SeqRange,
-        verdict: Verdict,
-        error: ErrorOutput,
-    ) -> (SeqRange, Verdict) {
-        let Verdict::Failed(failure) = &verdict else {
-            return (range, verdict);
+            Step::Divide(Division { borders, bad }) => {
+                self.told_of_request(rejection, Duration::ZERO, attempts);
+                sending.tries.answered();
+                return Ok(Outcome::Divided(borders, bad.map(|bad| (bad, failure))));
+            }
+            Step::Again => {
+                let asked = rejection.retry_after;
+                FIREHOSE_BACKOFF.pause(attempts - 1, asked, &mut self.dice)
+            }
         };
-        if !self.verdicts().are_full() {
-            return (range, verdict);
+        match sending.tries.failed(Instant::now(), pause) {
+            Retry::After(pause) => {
+                self.told_of_request(rejection, pause, attempts);
+                self.wait(pause).await?;
+                Ok(Outcome::Again)
+            }
+            Retry::GiveUp => {
+                self.route.progress.gave_up(&rejection.code);
+                Ok(Outcome::Failed(failure))
+            }
         }
-        let message = format!(
-            "Too many records of one batch were refused one by one (more than {}); the rest of it \
-             was not sent ({}). The last refusal: {}",
-            limits::VERDICTS_PER_CUT_MAX / 2,
-            error.as_str(),
-            failure.message
-        );
-        let failure = Failure::new(&failure.code, message, failure.attempts, failure.ended);
-        (span(&self.cut.ranges), Verdict::Failed(failure))
     }
 
-    fn taken(
+    fn told_of_request(&self, rejection: &Rejection, next_try_in: Duration, attempt: u32) {
+        self.told(happened::delivery::Failure {
+            code: &rejection.code,
+            error: rejection,
+            needs_operator: rejection.needs_operator,
+            attempt,
+            next_try_in,
+            then: happened::delivery::Then::GivenUp,
+        });
+    }
+
+    /// Counted once it is durable (D5).
+    async fn take(
         &mut self,
         range: SeqRange,
-        request: &EndpointRequest,
+        size: Size,
         receipt: &Receipt,
         took: Duration,
-    ) {
-        let size = Size {
-            records: request.records.count(),
-            bytes: request.records.slab().len() as u64,
-        };
-        self.arrived(self.part(range, size), receipt, took);
-        self.failures = 0;
+    ) -> Result<(), LeftToTheNextLife> {
+        let verdict = Entry::Verdict(range, Verdict::Delivered);
+        if self.write(verdict).await? == Written::Durable {
+            self.arrived(self.part(range, size), receipt, took);
+            self.failures = 0;
+        }
+        Ok(())
     }
 
-    fn tell_failed(&self, range: SeqRange, verdict: &Verdict, records: u64, error: ErrorOutput) {
-        if let Verdict::Failed(failure) = verdict {
+    async fn fail(
+        &mut self,
+        range: SeqRange,
+        records: u64,
+        failure: Failure,
+        error: ErrorOutput,
+    ) -> Result<(), LeftToTheNextLife> {
+        let verdict = Entry::Verdict(range, Verdict::Failed(failure.clone()));
+        if self.write(verdict).await? == Written::Durable {
             let size = Size { records, bytes: 0 };
             let given_up = happened::delivery::GivenUp {
                 batch: self.part(range, size),
@@ -245,68 +296,89 @@ impl Delivery {
                 attempts: failure.attempts,
                 error_output: error.as_str(),
             };
-            happened::delivery::given_up(&self.route.metrics, given_up);
+            let say = self.route.progress.failed(&failure.code);
+            happened::delivery::given_up(&self.route.metrics, given_up, say);
         }
+        Ok(())
     }
 
     /// The same each time this part of this batch is sent, and of no other (D5).
     fn request_id(&self, range: SeqRange) -> Uuid {
-        let digest = Sha256::new()
-            .chain_update(b"standpipe request 1")
-            .chain_update(self.route.directory.0.to_be_bytes())
-            .chain_update(self.cut.id.0.to_be_bytes())
-            .chain_update(range.start().get().to_be_bytes())
-            .chain_update(range.end().get().to_be_bytes())
-            .finalize();
-        let bytes = *digest.first_chunk().expect("SHA-256 gives 32 bytes");
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
+        drawn::uuid(&[
+            b"standpipe request 1",
+            &self.route.directory.0.to_be_bytes(),
+            &self.cut.id.0.to_be_bytes(),
+            &range.start().get().to_be_bytes(),
+            &range.end().get().to_be_bytes(),
+        ])
     }
 }
 
-/// How far a part's delivery came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filed {
-    ThisPart,
-    /// One verdict was given on all that was left of the batch.
-    Everything,
+impl Sending<'_> {
+    /// Why the record fails that is all of this piece, where that is known.
+    fn known_bad(&mut self, piece: SeqRange) -> Option<Failure> {
+        // Records that failed in the transformer may stand before it or behind it.
+        let (bad, _) = self.bad.range(piece.start()..piece.end()).next()?;
+        let bad = *bad;
+        self.bad.remove(&bad)
+    }
 }
 
-/// How often a request was tried, and for how long it still may be.
+/// There is room for so many pieces. Halving goes on where no record can be set aside any more, and
+/// ends at single records.
+fn with_room(next: Next, verdicts: &Verdicts) -> Next {
+    match next {
+        // Beside those inside, where the request ends.
+        Next::Without(_) if !verdicts.may_be_divided(1 + parts::BORDERS_MAX + HALVINGS) => {
+            Next::Halve
+        }
+        Next::Halve if !verdicts.may_be_divided(2) => Next::Never,
+        Next::Retry | Next::Never | Next::Halve | Next::Without(_) => next,
+    }
+}
+
+/// How often a part can be halved: no request holds more records than 2¹⁸.
+const HALVINGS: usize = 18;
+
+/// How often a request was tried, and for how long the batch's requests still may be.
+///
+/// The time is the batch's, and counted from the first failure: where the other side has been in
+/// trouble for that long, the requests that follow have one attempt each, until one is answered.
 struct Tries {
     attempts: u32,
+    lasts: Duration,
     duration: RetryDuration,
 }
 
 impl Tries {
-    fn new(terms: &Terms) -> Tries {
+    fn new(lasts: Duration) -> Tries {
         Tries {
             attempts: 0,
-            duration: RetryDuration::new(terms.retry_duration),
+            lasts,
+            duration: RetryDuration::new(lasts),
         }
+    }
+
+    /// Which attempt at this request has failed.
+    fn attempt(&mut self) -> u32 {
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
+    }
+
+    /// It was the last one, or it was not.
+    fn failed(&mut self, now: Instant, pause: Duration) -> Retry {
+        let retry = self.duration.failed(now, pause);
+        if retry == Retry::GiveUp {
+            self.attempts = 0;
+        }
+        retry
+    }
+
+    /// The other side is there, whatever it said.
+    fn answered(&mut self) {
+        *self = Tries::new(self.lasts);
     }
 }
 
-fn failure(
-    rejection: &Rejection,
-    next_try_in: Duration,
-    attempt: u32,
-) -> happened::delivery::Failure<'_> {
-    happened::delivery::Failure {
-        code: &rejection.code,
-        error: rejection,
-        needs_operator: rejection.needs_operator,
-        attempt,
-        next_try_in,
-    }
-}
-
-/// The n-th record that was sent, as the n-th place of its range, in which some may be missing.
-fn in_range(next: Next, range: SeqRange, seqs: &[Seq]) -> Next {
-    match next {
-        Next::Without(nth) => {
-            let place = seqs.get(nth).map(|seq| seq.get() - range.start().get());
-            Next::Without(place.unwrap_or(range.count()) as usize)
-        }
-        Next::Retry | Next::Never | Next::Halve => next,
-    }
-}
+#[cfg(test)]
+mod tests;

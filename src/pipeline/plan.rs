@@ -17,7 +17,7 @@ use super::route::{Destination, Route};
 use crate::model::{Compression, ErrorOutput, ReaderKind};
 use crate::objects::Refusal;
 use crate::objects::key::KeyFacts;
-use crate::sink::{BatchFacts, Plan};
+use crate::sink::{self, BatchFacts, Plan};
 
 const VERSION: u32 = 1;
 
@@ -94,36 +94,41 @@ pub fn of_failed(plan: &[u8]) -> Result<Option<FailedPlan>, Refusal> {
     let Some(line) = plan.split(|&byte| byte == b'\n').nth(1) else {
         return Ok(None);
     };
-    match serde_json::from_slice::<FailedPlan>(line) {
-        Ok(plan) if plan.v == VERSION => Ok(Some(plan)),
-        Ok(plan) => Err(unreadable(
-            format!(
-                "this batch was cut by another Standpipe, whose plans have version {} and not \
-                 {VERSION}: run that one until it is delivered",
-                plan.v
-            ),
-            None,
-        )),
-        Err(cause) => Err(unreadable(
-            "failed to read where the failures of this batch go: its cut in the log is damaged"
-                .to_owned(),
-            Some(cause),
-        )),
+    sink::plan::read_of_failures(line, VERSION).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// A cut's plan; the answer is the sink's part of it, and where failures go.
+    #[track_caller]
+    fn check(plan: &str, expected: Expect) {
+        let Plan(sink) = of_sink(plan.as_bytes());
+        let sink = String::from_utf8(sink).unwrap();
+        let failed = match of_failed(plan.as_bytes()) {
+            Ok(None) => "nothing fails".to_owned(),
+            Ok(Some(failed)) => {
+                let of = |error| failed.key(error).unwrap_or("-").to_owned();
+                let keys = [ErrorOutput::Processing, ErrorOutput::Splunk].map(of);
+                keys.join(", ")
+            }
+            Err(refusal) => refusal.code,
+        };
+        expected.assert_eq(&format!("{sink} / {failed}"));
     }
-}
 
-/// A batch has failures that nobody expected when it was cut.
-pub fn missing() -> Refusal {
-    let what = "the cut of this batch does not say where its failures go: the log is damaged";
-    unreadable(what.to_owned(), None)
-}
-
-fn unreadable(what: String, cause: Option<serde_json::Error>) -> Refusal {
-    Refusal {
-        code: "Plan.Damaged".to_owned(),
-        what,
-        cause: cause.map(|cause| Box::new(cause) as Box<dyn std::error::Error + Send + Sync>),
-        retry_after: None,
-        needs_operator: true,
+    #[test]
+    fn a_cuts_plan_is_the_sinks_and_behind_it_where_failures_go() {
+        check(r#"{"v":1}"#, expect![""]);
+        check(
+            "{\"v\":1}\n{\"v\":1,\"keys\":{\"splunk-failed\":\"a/b\"}}",
+            expect![""],
+        );
+        check("{}\n{\"v\":2,\"keys\":{}}", expect![""]);
+        check("{}\noops", expect![""]);
+        check("", expect![""]);
     }
 }

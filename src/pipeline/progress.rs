@@ -26,6 +26,7 @@ struct Marks {
     destination: Trouble,
     failed_output: Trouble,
     log: Trouble,
+    failure_repetition: Repetition,
     log_repetition: Repetition,
 }
 
@@ -106,6 +107,11 @@ impl Progress {
     pub fn gave_up(&self, code: &str) {
         let now = Instant::now();
         self.marks().destination.refused(code, now);
+    }
+
+    /// Records will not be delivered. Answers whether the log should hear of it.
+    pub fn failed(&self, code: &str) -> Say {
+        self.marks().failure_repetition.say(code, Instant::now())
     }
 
     /// The buffer did not take an entry, or did not give a record. Answers whether the log should

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::buffer::Outlet;
 use crate::model::{DirectoryId, ReaderKind, StreamName};
-use crate::objects::Store;
 use crate::objects::key::KeyTemplate;
+use crate::objects::{Room, Store};
 use crate::outside::Clock;
 use crate::outside::stop::{Mode, Stop};
 use crate::pipeline::progress::Progress;
@@ -20,6 +20,8 @@ pub struct Route {
     pub reader: ReaderKind,
     pub outlet: Arc<Outlet>,
     pub destination: Destination,
+    /// What requests under way may hold in memory.
+    pub room: Room,
     pub failed: FailedOutput,
     pub progress: Progress,
     pub metrics: Metrics,

@@ -10,9 +10,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::parts::RequestLimits;
+use super::parts::{Framing, RequestLimits, base64_bytes};
 use super::{BatchFacts, Plan, Receipt};
-use crate::model::{ErrorOutput, Failure, Records, Timestamp};
+use crate::model::{Compression, ErrorOutput, Failure, Records, Timestamp};
 use crate::objects::Refusal;
 
 pub trait Endpoint: Send + Sync {
@@ -39,6 +39,30 @@ pub struct Terms {
     pub retry_duration: Duration,
     /// Where failures go, and in which shape.
     pub error_output: ErrorOutput,
+    /// Of a request's body.
+    pub compression: Compression,
+}
+
+impl Terms {
+    /// What a request holds in memory at most, of a batch of so many bytes: its records, its body where
+    /// that is not the records as they are, and the body's packed form.
+    pub fn bytes_held_max(&self, batch_bytes: u64) -> u64 {
+        let RequestLimits {
+            body_bytes_max,
+            framing,
+            ..
+        } = self.limits;
+        let records = batch_bytes.min(body_bytes_max);
+        let body = match framing {
+            Framing::Concatenated => 0,
+            Framing::Json { .. } => base64_bytes(records).min(body_bytes_max),
+        };
+        let packed = match self.compression {
+            Compression::Uncompressed => 0,
+            Compression::Gzip => body.max(records),
+        };
+        records + body + packed
+    }
 }
 
 /// One part of a batch on its way.
@@ -101,5 +125,41 @@ impl From<Refusal> for Rejection {
             needs_operator: refusal.needs_operator,
             cause: refusal.cause,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(framing: Framing, compression: Compression, batch: u64, held: u64) {
+        let terms = Terms {
+            limits: RequestLimits {
+                records_max: 9,
+                body_bytes_max: 1000,
+                framing,
+            },
+            retry_duration: Duration::ZERO,
+            error_output: ErrorOutput::HttpEndpoint,
+            compression,
+        };
+        assert_eq!(terms.bytes_held_max(batch), held);
+    }
+
+    #[test]
+    fn a_request_holds_its_records_its_body_and_its_packed_body() {
+        let json = Framing::Json {
+            envelope_bytes: 2,
+            record_bytes: 2,
+        };
+        let plain = Framing::Concatenated;
+        check(plain, Compression::Uncompressed, 300, 300);
+        check(plain, Compression::Gzip, 300, 600);
+        check(json, Compression::Uncompressed, 300, 700);
+        check(json, Compression::Gzip, 300, 1100);
+        // Of a larger batch it holds a part.
+        check(plain, Compression::Uncompressed, 1001, 1000);
+        check(json, Compression::Gzip, 5000, 3000);
     }
 }

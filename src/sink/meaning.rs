@@ -18,6 +18,10 @@ pub const UNKNOWN_ISSUER: Mends = Mends::Operator(
 );
 pub const BAD_CERTIFICATE: Mends =
     Mends::Operator("its certificate is not for this host, or not for this day: give it another");
+pub const CLIENT_CERTIFICATE: Mends = Mends::Operator(
+    "it wants a certificate of ours: name one that it takes in `client_certificate_file`, and its key \
+     in `client_key_file`",
+);
 
 pub struct Meaning {
     /// Firehose's name for it.

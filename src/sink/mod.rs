@@ -8,7 +8,7 @@ pub mod http_endpoint;
 mod meaning;
 pub mod objects;
 pub mod parts;
-mod plan;
+pub mod plan;
 pub mod splunk;
 mod url;
 

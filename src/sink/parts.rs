@@ -2,7 +2,7 @@
 //!
 //! Parts are a function of the records' lengths and of the limits that stand in the plan, so a repeat
 //! after a crash makes the same ones, under the same ids (D5). A part that the other side will not
-//! take as it is becomes smaller ones, down to single records:
+//! take as it is goes out in pieces, down to single records:
 //!
 //! ```text
 //! batch   0 . . . . . . . . . . . . 13        gathered: as many as one request holds
@@ -11,8 +11,7 @@
 //! bad 5           [4][5][6]                   one set aside, the rest sent
 //! ```
 //!
-//! A range with a verdict is never asked for again: what is left of a part after a crash is the part
-//! without the ranges that have one.
+//! Where pieces begin stands in the log before they are sent, so a repeat makes the same of these too.
 //!
 //! Pure: no clock, no log, no network.
 
@@ -125,95 +124,59 @@ impl Gathering {
     }
 }
 
-/// One part on its way to its verdicts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// What has no verdict yet, in order; each range is one request.
-    waiting: Vec<SeqRange>,
-}
-
 /// What a rejection comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The same request again, if its retry duration allows; otherwise the whole range is filed.
+    /// The same request again, if its retry duration allows; otherwise all of it fails.
     Again,
-    /// These get their verdict: failed. `settled` is told once it is durable.
-    File(SeqRange),
-    /// Smaller requests follow, each with a retry duration of its own.
-    Smaller,
+    /// All its records fail.
+    Fail,
+    Divide(Division),
 }
 
-impl Part {
-    /// A part of which some ranges have their verdict from an earlier life.
-    pub fn new(range: SeqRange, verdicts: impl IntoIterator<Item = SeqRange>) -> Part {
-        let mut part = Part {
-            waiting: vec![range],
-        };
-        for verdict in verdicts {
-            part.settled(verdict);
-        }
-        part
-    }
+/// A request that becomes smaller ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Division {
+    /// Where the pieces begin, but for the first.
+    pub borders: Vec<Seq>,
+    /// A piece that is one record and has been judged: when its turn comes it fails, unsent.
+    pub bad: Option<Seq>,
+}
 
-    /// The next request; `None` when all records have their verdict.
-    pub fn next(&self) -> Option<SeqRange> {
-        self.waiting.first().copied()
-    }
+/// What a division has at most.
+pub const BORDERS_MAX: usize = 3;
 
-    /// These records have their verdict, and it is durable (D5).
-    pub fn settled(&mut self, verdict: SeqRange) {
-        let without = |range: &SeqRange| {
-            let before = SeqRange::between(range.start(), verdict.start().min(range.end()));
-            let after = SeqRange::between(verdict.end().max(range.start()), range.end());
-            [before, after].into_iter().flatten()
-        };
-        self.waiting = self.waiting.iter().flat_map(without).collect();
-    }
-
-    /// `next()` was sent and rejected.
-    pub fn rejected(&mut self, next: Next) -> Step {
-        let range = self.next().expect("only what waits is sent");
-        match next {
-            Next::Retry => Step::Again,
-            Next::Never => Step::File(range),
-            Next::Halve => self.halve(range),
-            Next::Without(nth) => self.set_aside(range, nth as u64),
-        }
-    }
-
-    fn halve(&mut self, range: SeqRange) -> Step {
-        let Some(halves) = halves(range) else {
-            return Step::File(range);
-        };
-        self.waiting.splice(..1, halves);
-        Step::Smaller
-    }
-
-    /// What follows the bad record is halved too: if it holds many more, they are found in requests
-    /// that get smaller, and not by sending everything again for each.
-    fn set_aside(&mut self, range: SeqRange, nth: u64) -> Step {
-        if range.count() <= nth {
+/// A request was rejected, whose records stand here. Each piece has one at least.
+pub fn rejected(seqs: &[Seq], next: Next) -> Step {
+    match next {
+        Next::Retry => Step::Again,
+        Next::Never => Step::Fail,
+        Next::Halve | Next::Without(_) if seqs.len() <= 1 => Step::Fail,
+        Next::Halve => Step::Divide(Division {
+            borders: halves(seqs).collect(),
+            bad: None,
+        }),
+        Next::Without(nth) => match seqs.get(nth) {
+            Some(bad) => {
+                let after = &seqs[nth + 1..];
+                // What follows the bad record is halved too: if it holds many more, they are found
+                // in requests that get smaller, and not by sending everything again for each.
+                let borders = [Some(*bad).filter(|_| nth != 0), after.first().copied()];
+                let borders = borders.into_iter().flatten().chain(halves(after));
+                Step::Divide(Division {
+                    borders: borders.collect(),
+                    bad: Some(*bad),
+                })
+            }
             // The other side speaks of a record that it was not sent.
-            return self.halve(range);
-        }
-        let bad = SeqRange::new(range.start().plus(nth), range.start().plus(nth + 1));
-        let before = SeqRange::between(range.start(), bad.start());
-        let after = SeqRange::between(bad.end(), range.end());
-        let after = after.into_iter().flat_map(|after| match halves(after) {
-            Some([first, second]) => [Some(first), Some(second)],
-            None => [Some(after), None],
-        });
-        let ranges = [before, Some(bad)].into_iter().chain(after).flatten();
-        self.waiting.splice(..1, ranges);
-        Step::File(bad)
+            None => rejected(seqs, Next::Halve),
+        },
     }
 }
 
-/// `None` for one record.
-fn halves(range: SeqRange) -> Option<[SeqRange; 2]> {
-    let middle = range.start().plus(range.count().div_ceil(2));
-    let second = SeqRange::between(middle, range.end())?;
-    Some([SeqRange::new(range.start(), middle), second])
+/// Where the second half begins; nowhere for one record.
+fn halves(seqs: &[Seq]) -> impl Iterator<Item = Seq> + use<> {
+    seqs.get(seqs.len().div_ceil(2)).copied().into_iter()
 }
 
 #[cfg(test)]
@@ -296,136 +259,88 @@ mod tests {
         check_gathered(PLAIN, "- 1 1 - 1 1 1", expect!["1..6 (4), 6..7 (1)"]);
     }
 
-    fn range(text: &str) -> SeqRange {
-        let (start, end) = text.split_once("..").unwrap();
-        let seq = |text: &str| Seq::new(text.parse().unwrap());
-        SeqRange::new(seq(start), seq(end))
-    }
-
-    /// A part, its verdicts so far, and what each next request is answered; the answer is what was
-    /// sent and filed.
+    /// The records of a request, `-` for one that is missing, and what it is answered.
     #[track_caller]
-    fn check(part: &str, verdicts: &str, answers: &str, expected: Expect) {
-        let verdicts = verdicts.split_whitespace().map(range);
-        let mut part = Part::new(range(part), verdicts);
-        let mut seen = Vec::new();
-        for answer in answers.split_whitespace() {
-            let sent = part.next().expect("something to send");
-            let next = match answer.split_once(':') {
-                Some((_, nth)) => Next::Without(nth.parse().unwrap()),
-                None if answer == "halve" => Next::Halve,
-                None if answer == "never" => Next::Never,
-                None if answer == "retry" => Next::Retry,
-                None => {
-                    part.settled(sent);
-                    seen.push(sent.to_string());
-                    continue;
+    fn check(records: &str, next: Next, expected: Expect) {
+        let there = (0..).zip(records.chars());
+        let seqs: Vec<Seq> = there
+            .filter(|(_, record)| *record != '-')
+            .map(|(seq, _)| Seq::new(seq))
+            .collect();
+        let all = range(&format!("0..{}", records.len()));
+        let told = match rejected(&seqs, next) {
+            Step::Again => "again".to_owned(),
+            Step::Fail => "fail".to_owned(),
+            Step::Divide(Division { borders, bad }) => {
+                assert!(borders.len() <= BORDERS_MAX);
+                let mut pieces = Vec::new();
+                let mut start = all.start();
+                for border in borders.into_iter().chain([all.end()]) {
+                    let piece = SeqRange::new(start, border);
+                    let is_bad = bad.is_some_and(|bad| piece.contains(bad));
+                    pieces.push(format!("{piece}{}", if is_bad { " bad" } else { "" }));
+                    start = border;
                 }
-            };
-            seen.push(match part.rejected(next) {
-                Step::Again => format!("{sent} again"),
-                Step::Smaller => format!("{sent} smaller"),
-                Step::File(bad) => {
-                    part.settled(bad);
-                    format!("{sent} filed {bad}")
-                }
-            });
-        }
-        let left = part.waiting.iter().map(SeqRange::to_string);
-        seen.push(format!("left: {}", left.collect::<Vec<_>>().join(" ")));
-        expected.assert_eq(&seen.join(", "));
+                pieces.join(", ")
+            }
+        };
+        expected.assert_eq(&told);
     }
 
     #[test]
-    fn a_part_is_sent_until_it_has_its_verdict() {
-        check("3..9", "", "ok", expect!["3..9, left: "]);
-        check(
-            "3..9",
-            "",
-            "retry retry ok",
-            expect!["3..9 again, 3..9 again, 3..9, left: "],
-        );
-        check("3..9", "", "never", expect!["3..9 filed 3..9, left: "]);
+    fn what_time_may_mend_is_sent_again_and_what_nothing_mends_fails() {
+        check("xxxx", Next::Retry, expect!["again"]);
+        check("xxxx", Next::Never, expect!["fail"]);
+        check("x", Next::Retry, expect!["again"]);
     }
 
     #[test]
     fn too_large_a_part_is_halved_down_to_single_records() {
-        check(
-            "0..5",
-            "",
-            "halve ok ok",
-            expect!["0..5 smaller, 0..3, 3..5, left: "],
-        );
-        check(
-            "0..3",
-            "",
-            "halve halve halve ok halve",
-            expect!["0..3 smaller, 0..2 smaller, 0..1 filed 0..1, 1..2, 2..3 filed 2..3, left: "],
-        );
+        check("xxxxx", Next::Halve, expect!["0..3, 3..5"]);
+        check("xx", Next::Halve, expect!["0..1, 1..2"]);
+        check("x", Next::Halve, expect!["fail"]);
     }
 
     #[test]
     fn one_bad_record_does_not_hold_the_others_back() {
+        let without = Next::Without;
         check(
-            "10..20",
-            "",
-            "without:2 ok ok ok",
-            expect!["10..20 filed 12..13, 10..12, 13..17, 17..20, left: "],
+            "xxxxxxxxxx",
+            without(2),
+            expect!["0..2, 2..3 bad, 3..7, 7..10"],
         );
-        check(
-            "0..3",
-            "",
-            "without:0 ok ok",
-            expect!["0..3 filed 0..1, 1..2, 2..3, left: "],
-        );
-        check(
-            "0..3",
-            "",
-            "without:2 ok",
-            expect!["0..3 filed 2..3, 0..2, left: "],
-        );
-        check("0..1", "", "without:0", expect!["0..1 filed 0..1, left: "]);
+        check("xxx", without(0), expect!["0..1 bad, 1..2, 2..3"]);
+        check("xxx", without(2), expect!["0..2, 2..3 bad"]);
+        check("xx", without(0), expect!["0..1 bad, 1..2"]);
+        check("x", without(0), expect!["fail"]);
     }
 
     #[test]
     fn a_record_that_was_never_sent_cannot_be_the_bad_one() {
-        check(
-            "0..4",
-            "",
-            "without:4 ok ok",
-            expect!["0..4 smaller, 0..2, 2..4, left: "],
-        );
-        check("0..1", "", "without:1", expect!["0..1 filed 0..1, left: "]);
+        check("xxxx", Next::Without(4), expect!["0..2, 2..4"]);
+        check("x", Next::Without(1), expect!["fail"]);
     }
 
     #[test]
-    fn a_thousand_bad_records_are_not_sent_a_thousand_times() {
-        let mut part = Part::new(range("0..1000"), []);
-        let (mut requests, mut records) = (0, 0);
-        while let Some(sent) = part.next() {
-            requests += 1;
-            records += sent.count();
-            let Step::File(bad) = part.rejected(Next::Without(0)) else {
-                panic!("the first record is bad");
-            };
-            part.settled(bad);
-        }
-        assert_eq!(requests, 1000);
-        assert!(records < 10_000, "{records}");
+    fn each_piece_has_a_record_wherever_some_are_missing() {
+        check("-x-", Next::Halve, expect!["fail"]);
+        check("x--x", Next::Halve, expect!["0..3, 3..4"]);
+        check("-x-x--x-", Next::Halve, expect!["0..6, 6..8"]);
+        check(
+            "-x-x--x-",
+            Next::Without(0),
+            expect!["0..3 bad, 3..6, 6..8"],
+        );
+        check(
+            "-x-x--x-",
+            Next::Without(1),
+            expect!["0..3, 3..6 bad, 6..8"],
+        );
     }
 
-    #[test]
-    fn what_has_a_verdict_is_not_sent_again_after_a_crash() {
-        check("0..9", "0..9", "", expect!["left: "]);
-        check("0..9", "0..5", "ok", expect!["5..9, left: "]);
-        check("0..9", "3..4", "ok ok", expect!["0..3, 4..9, left: "]);
-        check("0..9", "6..9 2..4", "ok ok", expect!["0..2, 4..6, left: "]);
-        // Verdicts of other parts, and one that reaches over: the batch was cut differently then.
-        check(
-            "10..20",
-            "0..10 15..25 30..40",
-            "ok",
-            expect!["10..15, left: "],
-        );
+    fn range(text: &str) -> SeqRange {
+        let (start, end) = text.split_once("..").unwrap();
+        let seq = |text: &str| Seq::new(text.parse().unwrap());
+        SeqRange::new(seq(start), seq(end))
     }
 }

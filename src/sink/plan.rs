@@ -30,22 +30,52 @@ pub fn read<T: DeserializeOwned>(
 ) -> Result<T, Refusal> {
     let kind: Kind = serde_json::from_slice(plan).map_err(damaged)?;
     if kind.sink != sink {
-        let what = format!(
-            "this batch was cut for another destination: give the stream its `{}` back until it is \
-             delivered",
-            kind.sink
-        );
-        return Err(held("Plan.Destination", what));
+        return Err(another(&kind.sink));
     }
-    if kind.v != version {
-        let what = format!(
-            "this batch was cut by another Standpipe, whose plans have version {} and not \
-             {version}: run that one until it is delivered",
-            kind.v
-        );
-        return Err(held("Plan.Version", what));
-    }
+    check_version(kind.v, version)?;
     serde_json::from_slice(plan).map_err(damaged)
+}
+
+/// For a plan that no sink of this stream can carry out.
+pub fn of_another(Plan(plan): &Plan) -> Refusal {
+    let kind: Result<Kind, _> = serde_json::from_slice(plan);
+    kind.map_or_else(damaged, |kind| another(&kind.sink))
+}
+
+/// Where the failures of a batch go, in this version of it.
+pub fn read_of_failures<T: DeserializeOwned>(plan: &[u8], version: u32) -> Result<T, Refusal> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u32,
+    }
+    let versioned: Versioned = serde_json::from_slice(plan).map_err(damaged)?;
+    check_version(versioned.v, version)?;
+    serde_json::from_slice(plan).map_err(damaged)
+}
+
+/// A batch has failures that nobody expected when it was cut.
+pub fn without_failures() -> Refusal {
+    let what = "the cut of this batch does not say where its failures go: the log is damaged";
+    held("Plan.Damaged", what.to_owned())
+}
+
+fn check_version(planned: u32, version: u32) -> Result<(), Refusal> {
+    if planned == version {
+        return Ok(());
+    }
+    let what = format!(
+        "this batch was cut by another Standpipe, whose plans have version {planned} and not \
+         {version}: run that one until it is delivered"
+    );
+    Err(held("Plan.Version", what))
+}
+
+fn another(sink: &str) -> Refusal {
+    let what = format!(
+        "this batch was cut for another destination: give the stream its `{sink}` back until it is \
+         delivered"
+    );
+    held("Plan.Destination", what)
 }
 
 fn damaged(cause: serde_json::Error) -> Refusal {
@@ -64,5 +94,68 @@ fn held(code: &str, what: String) -> Refusal {
         cause: None,
         retry_after: None,
         needs_operator: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Planned {
+        size: u64,
+    }
+
+    fn told(read: Result<Planned, Refusal>) -> String {
+        match read {
+            Ok(Planned { size }) => format!("size {size}"),
+            Err(Refusal {
+                code,
+                what,
+                needs_operator,
+                ..
+            }) => {
+                assert!(needs_operator);
+                format!("{code}: {what}")
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(plan: &str, expected: Expect) {
+        let plan = Plan(plan.as_bytes().to_vec());
+        expected.assert_eq(&told(read::<Planned>(&plan, "splunk", 2)));
+    }
+
+    #[test]
+    fn a_plan_is_read_by_the_sink_and_the_version_that_wrote_it() {
+        check(r#"{"v":2,"sink":"splunk","size":7}"#, expect![""]);
+        check(r#"{"v":3,"sink":"splunk","size":7}"#, expect![""]);
+        check(r#"{"v":2,"sink":"http_endpoint","size":7}"#, expect![""]);
+        check(r#"{"v":2,"size":7}"#, expect![""]);
+        check(r#"{"v":2,"sink":"splunk"}"#, expect![""]);
+        check("oops", expect![""]);
+    }
+
+    #[test]
+    fn a_batch_for_another_destination_says_which() {
+        let of_another = |plan: &str| {
+            let refusal = of_another(&Plan(plan.as_bytes().to_vec()));
+            told(Err(refusal))
+        };
+        expect![""].assert_eq(&of_another(r#"{"v":9,"sink":"splunk"}"#));
+        expect![""].assert_eq(&of_another(r#"{"v":1}"#));
+        expect![""].assert_eq(&of_another("oops"));
+    }
+
+    #[test]
+    fn where_failures_go_has_versions_of_its_own() {
+        let read = |plan: &str| told(read_of_failures::<Planned>(plan.as_bytes(), 1));
+        expect![""].assert_eq(&read(r#"{"v":1,"size":7}"#));
+        expect![""].assert_eq(&read(r#"{"v":2,"size":7}"#));
+        expect![""].assert_eq(&read(r#"{"v":1}"#));
+        expect![""].assert_eq(&told(Err(without_failures())));
     }
 }

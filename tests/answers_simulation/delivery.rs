@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use standpipe::buffer::{Cut, LogError, Outlet, Shape, Verdict, Verdicts};
-use standpipe::model::{Failure, Seq, SeqRange, Timestamp};
+use standpipe::model::{Failure, Seq, SeqRange, Timestamp, limits};
 
 use super::oracle::{Given, Place, Reader, check_undelivered};
 use super::stream::{Gone, Read, Stream, record, words};
@@ -40,6 +40,13 @@ async fn deliver_parts(stream: &Stream, outlet: &Outlet, cut: &Cut) -> Result<()
             (Given::Failed(code), _) => (given.0, Place::FailedOutput(code.clone())),
             (_, Verdict::Failed(failure)) => (given.0, Place::FailedOutput(failure.code.clone())),
             (given_, Verdict::Delivered) => (given.0, Place::Sink(Some(given_.clone()))),
+            (given_, Verdict::AtRest { .. }) => {
+                let code = stream.world.oracle().verdict(cut.id.0, read.seq);
+                match code.as_deref() {
+                    Some("delivered") | None => (given.0, Place::Sink(Some(given_.clone()))),
+                    Some(code) => (given.0, Place::FailedOutput(code.to_owned())),
+                }
+            }
         };
         failed += u64::from(matches!(place, Place::FailedOutput(_)));
         stream
@@ -93,25 +100,61 @@ async fn judge_all(
         let Some(first) = left.first().copied() else {
             return Ok(by_record(verdicts));
         };
-        let part = match verdicts.are_full() {
-            true => SeqRange::new(cut.ranges[0].start(), cut.ranges.last().unwrap().end()),
-            false => {
-                let any = left[stream.chance().below(left.len() as u64) as usize];
-                let count = any.count().min(1 + stream.chance().below(largest));
-                SeqRange::new(any.start(), any.start().plus(count))
-            }
-        };
-        if verdicts.are_full() && 1 < left.iter().map(|left| left.count()).sum::<u64>() {
+        let is_full = limits::VERDICTS_PER_CUT_MAX <= verdicts.iter().len();
+        if is_full {
             let one = SeqRange::new(first.start(), first.start().plus(1));
-            // It may agree with its neighbour, and then it is none more.
             let odd = Verdict::Failed(failure("Odd", String::new()));
             let refused = outlet.verdict(cut.id, one, odd).await;
             stream.world.check(refused == Err(LogError::Stale), || {
                 format!("one verdict too many: {refused:?}")
             });
         }
+        if verdicts.are_full() || stream.chance().happens(5) {
+            file(stream, outlet, cut, verdicts).await?;
+            continue;
+        }
+        if stream.chance().happens(10) && verdicts.may_be_divided(2) {
+            divide(stream, outlet, cut, first).await?;
+            continue;
+        }
+        let next = cut.ranges.iter().find_map(|range| verdicts.next(*range));
+        let next = next.expect("something is left");
+        let count = next.count().min(1 + stream.chance().below(largest));
+        let part = SeqRange::new(next.start(), next.start().plus(count));
         judge(stream, outlet, cut, part).await?;
     }
+}
+
+/// What has a verdict comes to rest, and may be told twice.
+async fn file(
+    stream: &Stream,
+    outlet: &Outlet,
+    cut: &Cut,
+    verdicts: &Verdicts,
+) -> Result<(), Gone> {
+    let Some(judged) = verdicts.unfiled() else {
+        return Ok(());
+    };
+    let failed = verdicts.iter().map(|(range, verdict)| match verdict {
+        Verdict::Delivered | Verdict::AtRest { .. } => 0,
+        Verdict::Failed(_) => range.count(),
+    });
+    let at_rest = Verdict::AtRest {
+        failed: failed.sum(),
+    };
+    for _ in 0..1 + stream.chance().below(2) {
+        let given = || outlet.verdict(cut.id, judged, at_rest.clone());
+        stream.until_durable(given).await?;
+    }
+    Ok(())
+}
+
+async fn divide(stream: &Stream, outlet: &Outlet, cut: &Cut, part: SeqRange) -> Result<(), Gone> {
+    let border = part.start().plus(1 + stream.chance().below(part.count()));
+    let given = || outlet.divide(cut.id, part, vec![border]);
+    stream.until_durable(given).await?;
+    stream.world.oracle().divide(cut.id.0, border);
+    Ok(())
 }
 
 async fn judge(stream: &Stream, outlet: &Outlet, cut: &Cut, part: SeqRange) -> Result<(), Gone> {

@@ -49,6 +49,8 @@ pub struct Oracle {
     pub settled: BTreeSet<u64>,
     /// By cut: what we were told is durable.
     verdicts: BTreeMap<u64, BTreeMap<Seq, String>>,
+    /// Where pieces of a cut begin.
+    borders: BTreeMap<u64, BTreeSet<Seq>>,
     pub rest: BTreeMap<Record, (u64, Place)>,
     copies: BTreeMap<Record, u64>,
     /// Bits flipped: some promises are off.
@@ -101,7 +103,15 @@ impl Oracle {
         }
     }
 
-    /// Verdicts are there for good, and the first one stays.
+    pub fn verdict(&self, cut: u64, seq: Seq) -> Option<String> {
+        self.verdicts.get(&cut)?.get(&seq).cloned()
+    }
+
+    pub fn divide(&mut self, cut: u64, border: Seq) {
+        self.borders.entry(cut).or_default().insert(border);
+    }
+
+    /// Verdicts are there for good, and the first one stays; so are borders.
     pub fn check_verdicts(&mut self, world: &World, cut: u64, verdicts: &Verdicts) {
         let known = self.verdicts.entry(cut).or_default();
         if !self.rotten {
@@ -114,13 +124,29 @@ impl Oracle {
             }
         }
         for (range, verdict) in verdicts.iter() {
-            for seq in range.start().get()..range.end().get() {
-                let first = known.entry(Seq::new(seq)).or_insert(code(verdict));
+            let seqs = (range.start().get()..range.end().get()).map(Seq::new);
+            if let Verdict::AtRest { failed } = verdict {
+                let codes = seqs.filter_map(|seq| known.get(&seq));
+                let known = codes.filter(|code| *code != "delivered").count() as u64;
+                world.check(self.rotten || known == *failed, || {
+                    format!("{known} of {range} in {cut} failed, and {failed} are at rest")
+                });
+                continue;
+            }
+            for seq in seqs {
+                let first = known.entry(seq).or_insert(code(verdict));
                 let stays = *first == code(verdict);
                 world.check(self.rotten || stays, || {
                     format!("{seq} in {cut} was {first}, and is {verdict:?}")
                 });
             }
+        }
+        let all = SeqRange::new(Seq::new(0), Seq::new(u64::MAX));
+        if let (Some(next), Some(borders)) = (verdicts.next(all), self.borders.get(&cut)) {
+            let crossed = borders.range(next.start().plus(1)..next.end()).next();
+            world.check(self.rotten || crossed.is_none(), || {
+                format!("{crossed:?} in {cut} is forgotten: {next} is sent")
+            });
         }
     }
 
@@ -156,6 +182,7 @@ fn code(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Delivered => "delivered".to_owned(),
         Verdict::Failed(failure) => failure.code.clone(),
+        Verdict::AtRest { .. } => unreachable!("no record gets that for its verdict"),
     }
 }
 

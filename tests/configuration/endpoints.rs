@@ -254,6 +254,11 @@ fn partners_are_chosen_by_name_with_keys_of_their_own() {
             streams.clicks.failed_output.directory.path = failed (delivery.yaml:4:41)
         "#]],
     );
+    // From review: it was printed, and nobody was warned.
+    check(
+        r#"sumo_logic: { deployment: endpoint5, token: "abc==" }"#,
+        expect![""],
+    );
     check(
         "honeycomb: { url: { env: ENDPOINT }, api_key: { file: key } }",
         expect![[r#"

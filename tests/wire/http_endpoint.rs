@@ -363,6 +363,12 @@ fn untrusted(authority: String) -> SendError {
     SendError::Connect { authority, cause }
 }
 
+fn nameless(authority: String) -> SendError {
+    let alert = rustls::AlertDescription::CertificateRequired;
+    let cause = cause(rustls::Error::AlertReceived(alert));
+    SendError::Broken { authority, cause }
+}
+
 fn expired(authority: String) -> SendError {
     let error = rustls::CertificateError::Expired;
     let cause = cause(rustls::Error::InvalidCertificate(error));
@@ -397,6 +403,7 @@ async fn trouble_on_the_way_has_firehoses_names() {
         Retry, loud: HttpEndpoint.SSLHandshakeCertificatePathFailure
         Unable to complete an SSL Handshake with the endpoint due to invalid certification path. Contact the owner of the endpoint to resolve this issue.
         failed to deliver to `https://collector.test` (name its certificate authority in `ca_file`, or give it a certificate of a known one): failed to connect to `collector.test`: invalid peer certificate: UnknownIssuer"#]]).await;
+    check_rejected(Say::Trouble(nameless), expect![""]).await;
     check_rejected(Say::Trouble(expired), expect![[r#"
         Retry, loud: HttpEndpoint.SSLHandshakeCertificatePathValidationFailure
         Unable to complete an SSL Handshake with the endpoint due to certification path validation failure. Contact the owner of the endpoint to resolve this issue.

@@ -60,6 +60,12 @@ fn other_host(authority: String) -> SendError {
     certificate(authority, rustls::CertificateError::NotValidForName)
 }
 
+fn nameless(authority: String) -> SendError {
+    let alert = rustls::AlertDescription::CertificateRequired;
+    let cause = Arc::new(rustls::Error::AlertReceived(alert));
+    SendError::Broken { authority, cause }
+}
+
 fn untrusted(authority: String) -> SendError {
     certificate(authority, rustls::CertificateError::UnknownIssuer)
 }
@@ -237,7 +243,7 @@ async fn what_the_indexer_refuses_is_not_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn without_an_id_nobody_would_say_that_data_stays() {
     check([Say::Ok(r#"{"text":"Success","code":0}"#)], expect![[r#"
-        0ns: Retry, loud: Splunk.DisabledAck
+        0ns: Never, loud: Splunk.DisabledAck
         Indexer acknowledgement is disabled for the HEC token. Enable indexer acknowledgement and try again. Response received from HEC: 200 {"text":"Success","code":0}
         failed to deliver to Splunk at `https://hec.test:8088` (enable indexer acknowledgement for the HEC token): Splunk answered 200: Success (code 0)"#]]).await;
     check([Say::Ok("<html>welcome</html>")], expect![[r#"
@@ -390,6 +396,7 @@ async fn trouble_on_the_way_has_firehoses_names() {
         0ns: Retry, loud: Splunk.SSLUnverified
         Could not connect to the HEC endpoint. The host does not match the certificate provided by the peer. Make sure that the certificate and the host are valid.
         failed to deliver to Splunk at `https://hec.test:8088` (its certificate is not for this host, or not for this day: give it another): failed to connect to `hec.test:8088`: invalid peer certificate: NotValidForName"#]]).await;
+    check([Say::Trouble(nameless)], expect![""]).await;
     check([Say::Trouble(untrusted)], expect![[r#"
         0ns: Retry, loud: Splunk.SSLHandshake
         Could not connect to the HEC endpoint. Make sure that the certificate and the host are valid.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::buffer::ledger::Position;
-use crate::buffer::verdicts::{PartVerdict, Verdict};
+use crate::buffer::verdicts::{PartVerdict, Said, Verdict};
 use crate::model::{Failure, Seq, SeqRange, limits};
 
 /// Records of ten bytes each: spans that touch agree on what lies before them.
@@ -23,12 +23,16 @@ fn some_verdict() -> impl Strategy<Value = Verdict> {
         let ended = Timestamp::from_millis(ended);
         Verdict::Failed(Failure::new(code, message, attempts, ended))
     });
-    prop_oneof![Just(Verdict::Delivered), failure]
+    let at_rest = (0u64..9).prop_map(|failed| Verdict::AtRest { failed });
+    prop_oneof![Just(Verdict::Delivered), failure, at_rest]
 }
 
 fn some_shape() -> impl Strategy<Value = Shape> {
-    let verdicts = vec((0u64..50, 1u64..9, some_verdict()), 0..4).prop_map(|given| {
+    let borders = vec((0u64..60).prop_map(Seq::new), 0..3);
+    let given = vec((0u64..50, 1u64..9, some_verdict()), 0..4);
+    let verdicts = (borders, given).prop_map(|(borders, given)| {
         let mut verdicts = Verdicts::default();
+        verdicts.divide(SeqRange::new(Seq::new(0), Seq::new(60)), &borders);
         for (start, records, verdict) in given {
             let part = SeqRange::new(Seq::new(start), Seq::new(start + records));
             verdicts.add(part, verdict);
@@ -191,32 +195,44 @@ fn the_verdicts_of_a_batch_take_no_more_than_their_share() {
     };
     let alone = encoded(&cut);
     let longest = "x".repeat(8_192);
-    let judge = |cut: &mut OpenCut, start: u64, end: u64, verdict: Verdict| {
-        let part = SeqRange::new(Seq::new(far + start), Seq::new(far + end));
-        let id = cut.id;
-        cut.judge(&PartVerdict {
-            cut: id,
+    let part = |start: u64, end: u64| SeqRange::new(Seq::new(far + start), Seq::new(far + end));
+    let say = |cut: &mut OpenCut, part: SeqRange, said: Said| {
+        let given = PartVerdict {
+            cut: cut.id,
             part,
-            verdict,
-        });
+            said: said.clone(),
+        };
+        cut.judge(&given);
+        cut.has_bounded_verdicts(&said)
     };
+    let failed = || Said::Judged(failure(&longest));
+    let delivered = || Said::Judged(Verdict::Delivered);
     for number in 0..max {
-        judge(&mut cut, 2 * number + 1, 2 * number + 2, failure(&longest));
-        assert!(cut.has_bounded_verdicts(&failure("")));
+        assert!(say(&mut cut, part(2 * number, 2 * number + 1), failed()));
     }
-    let mut beyond = cut.clone();
-    judge(&mut beyond, 3 * max, 3 * max + 1, failure(&longest));
-    assert!(!beyond.has_bounded_verdicts(&failure("")));
-    assert!(beyond.has_bounded_verdicts(&Verdict::Delivered));
-    // The last one lies between all others.
-    let code = "HttpEndpoint.InvalidResponseFromDestination";
-    let last = Failure::new(code, &longest, 3, Timestamp::from_millis(1 << 41));
-    judge(&mut cut, 0, 4 * max, Verdict::Failed(last));
-    assert!(cut.has_bounded_verdicts(&failure("")));
+    assert!(!say(&mut cut.clone(), part(3 * max, 3 * max + 1), failed()));
+    for number in 0..max {
+        assert!(say(
+            &mut cut,
+            part(2 * number + 1, 2 * number + 2),
+            delivered()
+        ));
+    }
+    assert!(!say(
+        &mut cut.clone(),
+        part(3 * max, 3 * max + 1),
+        delivered()
+    ));
+    let borders = (1..limits::BORDERS_PER_CUT_MAX as u64).map(|nth| Seq::new(far + 3 * max + nth));
+    assert!(say(
+        &mut cut,
+        part(2 * max, 4 * max),
+        Said::Divided(borders.collect())
+    ));
     let Shape::InParts(verdicts) = &cut.shape else {
         panic!("it has verdicts");
     };
-    assert_eq!(verdicts.iter().len() as u64, 2 * max + 1);
+    assert_eq!(verdicts.iter().len() as u64, 2 * max);
     assert!(encoded(&cut) - alone <= limits::VERDICTS_PER_CUT_BYTES_MAX);
 }
 
@@ -231,7 +247,7 @@ fn encoded(cut: &OpenCut) -> usize {
 }
 
 fn failure(message: &str) -> Verdict {
-    let code = "HttpEndpoint.DestinationException";
+    let code = "HttpEndpoint.InvalidResponseFromDestination";
     Verdict::Failed(Failure::new(
         code,
         message,

@@ -125,6 +125,7 @@ impl Client {
             Trouble::UnknownIssuer
             | Trouble::OtherHost
             | Trouble::BadCertificate
+            | Trouble::ClientCertificate
             | Trouble::BadStatus
             | Trouble::NotHttp => false,
         }

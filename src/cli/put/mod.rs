@@ -197,6 +197,9 @@ fn unreachable_hint(error: &SendError) -> &'static str {
         Trouble::UnknownIssuer | Trouble::OtherHost | Trouble::BadCertificate => {
             "trust the authority that signed its certificate: `--ca-file PATH`"
         }
+        Trouble::ClientCertificate => {
+            "what listens there wants a certificate; standpipe's own does not"
+        }
         Trouble::NotHttp => "does it answer with TLS? Then its URL begins with https://",
         Trouble::Handshake | Trouble::Tls => {
             "does it answer without TLS? Then its URL begins with http://"

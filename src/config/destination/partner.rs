@@ -104,7 +104,11 @@ fn address(block: &Block<'_>, preset: &Preset) -> Result<BTreeMap<String, Secret
             told = Err(block.wrong(key, Wrong::new("has no effect beside `url`")));
             continue;
         }
-        match block.discreet(entry, secret::ANY) {
+        let read = match preset.hides(key) {
+            true => block.hidden(entry, secret::ANY),
+            false => block.discreet(entry, secret::ANY),
+        };
+        match read {
             Err(error) => told = Err(error),
             Ok(value) => {
                 if key != "url" {

@@ -1,11 +1,10 @@
 //! What looks like chance in a key, and is a function of the batch (D3): a repeat, even after a
 //! crash, draws the same, and two daemons never do.
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::KeyFacts;
-use crate::model::ErrorOutput;
+use crate::model::{ErrorOutput, drawn};
 
 /// Firehose's random strings: eleven of `[A-Za-z0-9]`.
 const RANDOM_STRING_CHARACTERS: usize = 11;
@@ -22,19 +21,20 @@ impl Draws {
     /// `compression` are left out: they stand in the name as they are.
     pub fn of(facts: &KeyFacts<'_>) -> Draws {
         let (stream, reader) = (facts.stream.as_str(), facts.reader.as_str());
-        let seed = Sha256::new()
-            .chain_update(b"standpipe object 1")
-            .chain_update(facts.directory.0.to_be_bytes())
-            .chain_update((stream.len() as u64).to_be_bytes())
-            .chain_update(stream)
-            .chain_update((reader.len() as u64).to_be_bytes())
-            .chain_update(reader)
-            .chain_update(facts.range.start().get().to_be_bytes())
-            .chain_update(facts.range.end().get().to_be_bytes())
-            .chain_update(facts.first_arrival.as_millis().to_be_bytes())
-            .finalize();
+        let length = |text: &str| (text.len() as u64).to_be_bytes();
+        let seed = drawn::seed(&[
+            b"standpipe object 1",
+            &facts.directory.0.to_be_bytes(),
+            &length(stream),
+            stream.as_bytes(),
+            &length(reader),
+            reader.as_bytes(),
+            &facts.range.start().get().to_be_bytes(),
+            &facts.range.end().get().to_be_bytes(),
+            &facts.first_arrival.as_millis().to_be_bytes(),
+        ]);
         Draws {
-            seed: seed.into(),
+            seed,
             random_strings: 0,
         }
     }
@@ -72,11 +72,6 @@ impl Draws {
     }
 
     fn draw(&self, purpose: &str, nth: u32) -> [u8; 16] {
-        let drawn = Sha256::new()
-            .chain_update(self.seed)
-            .chain_update(purpose)
-            .chain_update(nth.to_be_bytes())
-            .finalize();
-        *drawn.first_chunk().expect("SHA-256 gives 32 bytes")
+        drawn::bytes(&[&self.seed, purpose.as_bytes(), &nth.to_be_bytes()])
     }
 }

@@ -52,6 +52,11 @@ impl Stores {
         self.doors.room = self.doors.room.another_share();
     }
 
+    /// The share of the stream at hand.
+    pub fn room(&self) -> Room {
+        self.doors.room.clone()
+    }
+
     pub async fn open(&mut self, place: &Place) -> Result<Arc<dyn Store>, OpenError> {
         match place {
             Place::Directory(settings) => {

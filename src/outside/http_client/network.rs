@@ -103,16 +103,14 @@ impl Network {
         let _place = place.expect("never closed");
         let sent = async {
             let request = reqwest::Request::try_from(outgoing(request))?;
-            // A query may be a secret, and errors end in logs.
-            let bare = reqwest::Error::without_url;
-            let mut answer = client.execute(request).await.map_err(bare)?;
+            let mut answer = client.execute(request).await?;
             // A body that grows would be there twice each time that it moves.
             let told = answer
                 .content_length()
                 .and_then(|it| usize::try_from(it).ok());
             let told = told.map_or(0, |told| told.min(limits.answer_bytes_max));
             let mut body = BytesMut::with_capacity(told);
-            while let Some(chunk) = answer.chunk().await.map_err(bare)? {
+            while let Some(chunk) = answer.chunk().await? {
                 if limits.answer_bytes_max < body.len() + chunk.len() {
                     return Err(AnswerTooLong(limits.answer_bytes_max).into());
                 }
@@ -205,7 +203,7 @@ struct AuthorityShown(#[source] Arc<dyn Error + Send + Sync>);
 fn classified(authority: String, cause: Box<dyn Error + Send + Sync>) -> SendError {
     let by_reqwest = cause.downcast_ref::<reqwest::Error>();
     let connecting = by_reqwest.is_some_and(reqwest::Error::is_connect);
-    // A URL may hold a token, and the authority is told anyway.
+    // A URL may hold a token, errors end in logs, and the authority is told anyway.
     let cause: Arc<dyn Error + Send + Sync> = match cause.downcast::<reqwest::Error>() {
         Ok(by_reqwest) => Arc::new(by_reqwest.without_url()),
         Err(other) => Arc::from(other),

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 use super::{AnswerTooLong, SendError};
 
@@ -21,6 +21,8 @@ pub enum Trouble {
     OtherHost,
     /// Its certificate has expired, or is wrong in another way.
     BadCertificate,
+    /// The other side wants a certificate of ours, and got none, or one that it does not take.
+    ClientCertificate,
     /// No secure connection came about.
     Handshake,
     /// A secure connection was spoilt.
@@ -54,11 +56,14 @@ impl SendError {
         }
     }
 
-    /// Whether there was no connection because the other side's certificate is not trusted: waiting
-    /// will not help then.
+    /// Whether there was no connection because one side does not trust the other's certificate:
+    /// waiting will not help then.
     pub fn is_untrusted(&self) -> bool {
         match self.trouble() {
-            Trouble::UnknownIssuer | Trouble::OtherHost | Trouble::BadCertificate => true,
+            Trouble::UnknownIssuer
+            | Trouble::OtherHost
+            | Trouble::BadCertificate
+            | Trouble::ClientCertificate => true,
             Trouble::Unreachable
             | Trouble::ConnectTimedOut
             | Trouble::TimedOut
@@ -102,16 +107,36 @@ fn of_tls(cause: &(dyn Error + 'static)) -> Option<Trouble> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Trouble::OtherHost,
         rustls::Error::InvalidCertificate(_) => Trouble::BadCertificate,
+        rustls::Error::AlertReceived(alert) if is_of_our_certificate(*alert) => {
+            Trouble::ClientCertificate
+        }
         _ => Trouble::Handshake,
     })
+}
+
+/// TLS 1.3 tells of it only after the handshake.
+fn is_of_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
 }
 
 fn of_answer(cause: &(dyn Error + 'static)) -> Option<Trouble> {
     if cause.is::<AnswerTooLong>() {
         return Some(Trouble::TooLong);
     }
-    if cause.is::<rustls::Error>() {
-        return Some(Trouble::Tls);
+    if let Some(trouble) = of_tls(cause) {
+        let told = trouble == Trouble::ClientCertificate;
+        return Some(if told { trouble } else { Trouble::Tls });
     }
     let by_hyper = cause.downcast_ref::<hyper::Error>()?;
     if by_hyper.is_parse_too_large() {
@@ -200,6 +225,23 @@ mod tests {
                 Trouble::Handshake,
             ),
             (broken(rustls::Error::DecryptError), Trouble::Tls),
+            // From the real suites: an nginx that wants a client certificate said so to nobody.
+            (
+                broken(io::Error::other(rustls::Error::AlertReceived(
+                    AlertDescription::CertificateRequired,
+                ))),
+                Trouble::ClientCertificate,
+            ),
+            (
+                connect(io::Error::other(rustls::Error::AlertReceived(
+                    AlertDescription::UnknownCA,
+                ))),
+                Trouble::ClientCertificate,
+            ),
+            (
+                broken(rustls::Error::AlertReceived(AlertDescription::BadRecordMac)),
+                Trouble::Tls,
+            ),
             (broken(AnswerTooLong(7)), Trouble::TooLong),
             (
                 broken(io::Error::from(io::ErrorKind::ConnectionReset)),
@@ -211,6 +253,7 @@ mod tests {
                 Trouble::UnknownIssuer,
                 Trouble::OtherHost,
                 Trouble::BadCertificate,
+                Trouble::ClientCertificate,
             ];
             assert_eq!(error.is_untrusted(), untrusted.contains(&trouble));
         }

@@ -1,5 +1,8 @@
 //! What an endpoint's answer means. Only a 200 with this protocol's own document is a yes; anything
 //! else is a failure, and all but 413 may be mended by time.
+//!
+//! Kinder than Firehose in two things that do not matter to the data: a yes may come without a
+//! Content-Length, and with an error message of any length.
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -8,7 +11,7 @@ use hyper::ext::ReasonPhrase;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::model::limits;
+use crate::model::{Secret, limits};
 
 /// The protocol's document. Other fields make it another document.
 #[derive(Deserialize)]
@@ -53,7 +56,8 @@ pub enum Fault {
 /// So much of a server's message is kept: it goes into log lines.
 const TOLD_CHARACTERS_MAX: usize = 300;
 
-pub fn check(id: Uuid, response: &Response<Bytes>) -> Result<(), Fault> {
+/// `key` is not told again, should the endpoint repeat it.
+pub fn check(id: Uuid, key: Option<&Secret>, response: &Response<Bytes>) -> Result<(), Fault> {
     let phrase = response.extensions().get::<ReasonPhrase>();
     let phrase = phrase.map_or(0, |phrase| phrase.as_bytes().len());
     if limits::FIREHOSE_ENDPOINT_REASON_PHRASE_CHARACTERS_MAX < phrase {
@@ -74,14 +78,14 @@ pub fn check(id: Uuid, response: &Response<Bytes>) -> Result<(), Fault> {
     if response.status() != StatusCode::OK {
         return Err(Fault::Status {
             status: response.status().as_u16(),
-            body: readable(response),
+            body: readable(key, response),
         });
     }
     accepts(id, response).map_err(|(reason, detail)| Fault::Invalid {
         id,
         reason,
         detail,
-        raw: readable(response),
+        raw: readable(key, response),
     })
 }
 
@@ -110,14 +114,18 @@ fn accepts(id: Uuid, response: &Response<Bytes>) -> Result<(), (String, String)>
 }
 
 /// The body as text; nothing where it was packed.
-fn readable(response: &Response<Bytes>) -> String {
+fn readable(key: Option<&Secret>, response: &Response<Bytes>) -> String {
     match response.headers().contains_key(CONTENT_ENCODING) {
         true => String::new(),
         // A character has at most four bytes: more would be cut off anyway.
         false => {
             let most = limits::FAILURE_MESSAGE_CHARACTERS_MAX * 4;
             let body = &response.body()[..response.body().len().min(most)];
-            String::from_utf8_lossy(body).into_owned()
+            let text = String::from_utf8_lossy(body).into_owned();
+            match key {
+                Some(key) => key.hidden_in(text),
+                None => text,
+            }
         }
     }
 }

@@ -85,6 +85,15 @@ enum PlannedEncoding {
     Gzip,
 }
 
+impl PlannedEncoding {
+    fn compression(self) -> Compression {
+        match self {
+            PlannedEncoding::None => Compression::Uncompressed,
+            PlannedEncoding::Gzip => Compression::Gzip,
+        }
+    }
+}
+
 const VERSION: u32 = 1;
 const SINK: &str = "http_endpoint";
 
@@ -110,10 +119,7 @@ impl HttpEndpoint {
 
     async fn attempt(&self, request: &EndpointRequest) -> Result<Receipt, Rejection> {
         let url = &self.settings.url;
-        let encoding = match Planned::read(&request.plan)?.encoding {
-            PlannedEncoding::None => Compression::Uncompressed,
-            PlannedEncoding::Gzip => Compression::Gzip,
-        };
+        let encoding = Planned::read(&request.plan)?.encoding.compression();
         let headers = request::headers(&self.settings, request.id, encoding);
         let headers = headers.map_err(|cause| rejection::unmade(url, cause))?;
         let body = self.body(request, encoding).await;
@@ -124,17 +130,19 @@ impl HttpEndpoint {
         *outgoing.headers_mut() = request::with_length(headers, bytes);
         let sent = self.http.send(outgoing, LIMITS).await;
         let response = sent.map_err(|cause| rejection::unanswered(url, cause))?;
-        answer::check(request.id, &response).map_err(|fault| {
-            let asked = asked_to_wait(response.headers(), self.clock.now());
-            rejection::refused(url, response.status().as_u16(), asked, fault)
-        })?;
+        answer::check(request.id, self.settings.access_key.as_ref(), &response).map_err(
+            |fault| {
+                let asked = asked_to_wait(response.headers(), self.clock.now());
+                rejection::refused(url, response.status().as_u16(), asked, fault)
+            },
+        )?;
         Ok(Receipt {
             place: format!("{url} request {}", request.id),
             bytes: bytes as u64,
         })
     }
 
-    /// The same bytes each time.
+    /// Another attempt differs in its time alone.
     async fn body(&self, request: &EndpointRequest, encoding: Compression) -> Bytes {
         let EndpointRequest {
             id, at, records, ..
@@ -181,6 +189,7 @@ impl Endpoint for HttpEndpoint {
             },
             retry_duration: Duration::from_millis(planned.retry_duration_ms),
             error_output: self.error_output(),
+            compression: planned.encoding.compression(),
         })
     }
 

@@ -52,8 +52,10 @@ enum Fill {
     OneOf(&'static [(&'static str, &'static str)]),
     /// Part of a host's name.
     Label,
-    /// A segment of the path, which may be secret.
+    /// A segment of the path.
     Segment,
+    /// The same, and nobody may see it.
+    Secret,
 }
 
 /// What the configuration says of a partner.
@@ -228,7 +230,7 @@ const SUMO_LOGIC: &[Hole] = &[
     },
     Hole {
         key: "token",
-        fill: Fill::Segment,
+        fill: Fill::Secret,
     },
 ];
 
@@ -261,7 +263,7 @@ impl Preset {
         };
         let needed = usual.holes.iter().filter(|hole| match hole.fill {
             Fill::OneOf(_) => false,
-            Fill::Label | Fill::Segment => !address.contains_key(hole.key),
+            Fill::Label | Fill::Segment | Fill::Secret => !address.contains_key(hole.key),
         });
         match address.contains_key("url") {
             true => Vec::new(),
@@ -273,6 +275,12 @@ impl Preset {
     pub fn missing_attributes(&self, attributes: &CommonAttributes) -> Vec<&'static str> {
         let required = self.required_attributes.iter().copied();
         required.filter(|name| !attributes.contains(name)).collect()
+    }
+
+    /// Whether the URL holds a secret under this key.
+    pub fn hides(&self, key: &str) -> bool {
+        let mut holes = self.urls.iter().flat_map(|url| url.holes);
+        holes.any(|hole| hole.key == key && matches!(hole.fill, Fill::Secret))
     }
 
     pub fn settings(&self, given: Given) -> Result<Settings, PresetError> {
@@ -345,7 +353,7 @@ impl Hole {
                     false => Err(PresetError::Label(self.key)),
                 }
             }
-            Fill::Segment => match &*value.ok_or(missing)?.reveal() {
+            Fill::Segment | Fill::Secret => match &*value.ok_or(missing)?.reveal() {
                 "" | "." | ".." => Err(PresetError::Segment(self.key)),
                 segment => Ok(escaped(segment)),
             },

@@ -9,7 +9,7 @@ use super::url::EndpointUrl;
 use crate::outside::http_client::{SendError, Trouble};
 use crate::sink::endpoint::{Next, Rejection};
 use crate::sink::meaning::Mends::{self, Operator, Time};
-use crate::sink::meaning::{BAD_CERTIFICATE, Meaning, UNKNOWN_ISSUER};
+use crate::sink::meaning::{BAD_CERTIFICATE, CLIENT_CERTIFICATE, Meaning, UNKNOWN_ISSUER};
 
 const OWNER: Mends = Operator("clear this up with the endpoint's owner");
 
@@ -60,18 +60,14 @@ pub fn unanswered(url: &EndpointUrl, cause: SendError) -> Rejection {
              validation failure. Contact the owner of the endpoint to resolve this issue.",
             BAD_CERTIFICATE,
         ),
+        Trouble::ClientCertificate => ("HttpEndpoint.SSLFailure", TLS, CLIENT_CERTIFICATE),
         Trouble::Handshake => (
             "HttpEndpoint.SSLHandshakeFailure",
             "Unable to complete an SSL Handshake with the endpoint. Contact the owner of the endpoint \
              to resolve this issue.",
             Time,
         ),
-        Trouble::Tls => (
-            "HttpEndpoint.SSLFailure",
-            "Unable to complete TLS handshake with the endpoint. Contact the owner of the endpoint to \
-             resolve this issue.",
-            Time,
-        ),
+        Trouble::Tls => ("HttpEndpoint.SSLFailure", TLS, Time),
         Trouble::TooLong => return too_large(url, cause),
         Trouble::BadStatus => (
             "HttpEndpoint.InvalidStatusCode",
@@ -87,6 +83,9 @@ pub fn unanswered(url: &EndpointUrl, cause: SendError) -> Rejection {
     };
     Meaning::new(code, message, mends).rejection(failed(url), cause)
 }
+
+const TLS: &str = "Unable to complete TLS handshake with the endpoint. Contact the owner of the \
+                   endpoint to resolve this issue.";
 
 /// There was an answer, and it is not a yes.
 pub fn refused(

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
 
-use crate::model::limits;
+use crate::model::{Secret, limits};
 
 /// Fields that we do not know are none of our business.
 #[derive(Debug, Default, Deserialize)]
@@ -93,6 +93,17 @@ pub struct Refused {
     text: String,
     /// The whole answer.
     pub raw: String,
+}
+
+impl Refused {
+    /// The token is not told again, should the answer repeat it.
+    pub fn hiding(self, token: &Secret) -> Refused {
+        Refused {
+            text: token.hidden_in(self.text),
+            raw: token.hidden_in(self.raw),
+            ..self
+        }
+    }
 }
 
 /// So much of a server's message is kept: it goes into log lines.

@@ -42,7 +42,7 @@ use tokio::time::{Instant, sleep_until};
 use super::endpoint::{Endpoint, EndpointRequest, Rejection, Terms};
 use super::parts::{Framing, RequestLimits};
 use super::{BatchFacts, Plan, Receipt, plan};
-use crate::model::{ErrorOutput, Records, Secret, limits};
+use crate::model::{Compression, ErrorOutput, Records, Secret, limits};
 use crate::objects::Refusal;
 use crate::outside::http_client::{HttpClient, Limits, Outgoing, SendError, asked_to_wait};
 use crate::outside::{Clock, Dice};
@@ -110,7 +110,7 @@ const SINK: &str = "splunk";
 const AGENT: &str = concat!("standpipe/", env!("CARGO_PKG_VERSION"));
 
 /// Acknowledgements take seconds: asked soon at first, then at Firehose's leisure.
-const POLL_FIRST: Duration = Duration::from_millis(500);
+const POLL_FIRST: Duration = Duration::from_millis(50);
 const POLL_LAST: Duration = Duration::from_secs(5);
 const POLL_LIMITS: Limits = Limits {
     timeout: Duration::from_secs(30),
@@ -265,7 +265,11 @@ impl Splunk {
     ) -> Rejection {
         Rejection {
             retry_after: asked_to_wait(response.headers(), self.clock.now()),
-            ..rejection::refused(&self.settings.url, records, refused)
+            ..rejection::refused(
+                &self.settings.url,
+                records,
+                refused.hiding(&self.settings.token),
+            )
         }
     }
 }
@@ -297,6 +301,7 @@ impl Endpoint for Splunk {
             },
             retry_duration: Duration::from_millis(planned.retry_duration_ms),
             error_output: self.error_output(),
+            compression: Compression::Uncompressed,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::model::Records;
 use crate::outside::http_client::{SendError, Trouble};
 use crate::sink::endpoint::{Next, Rejection};
 use crate::sink::meaning::Mends::{self, Operator, Time};
-use crate::sink::meaning::{BAD_CERTIFICATE, Meaning, UNKNOWN_ISSUER};
+use crate::sink::meaning::{BAD_CERTIFICATE, CLIENT_CERTIFICATE, Meaning, UNKNOWN_ISSUER};
 
 fn failed(url: &HecUrl) -> String {
     format!("failed to deliver to Splunk at `{url}`")
@@ -71,6 +71,7 @@ pub fn unanswered(url: &HecUrl, cause: SendError) -> Rejection {
         ),
         Trouble::UnknownIssuer => ("Splunk.SSLHandshake", HANDSHAKE, UNKNOWN_ISSUER),
         Trouble::BadCertificate => ("Splunk.SSLHandshake", HANDSHAKE, BAD_CERTIFICATE),
+        Trouble::ClientCertificate => ("Splunk.SSLHandshake", HANDSHAKE, CLIENT_CERTIFICATE),
         Trouble::Handshake | Trouble::Tls => ("Splunk.SSLHandshake", HANDSHAKE, Time),
         Trouble::TooLong | Trouble::BadStatus | Trouble::NotHttp => {
             return of_fault(Fault::InvalidResponse).rejection(failed(url), cause);
@@ -92,6 +93,8 @@ pub fn refused(url: &HecUrl, records: &Records, refused: Refused) -> Rejection {
     } = refused;
     let next = match (fault, blamed) {
         (Fault::ContentTooLarge, _) | (_, Blamed::Somebody) => Next::Halve,
+        // It was taken: the same again would be there twice.
+        (Fault::DisabledAck, Blamed::Nobody) => Next::Never,
         (_, Blamed::Nobody) => Next::Retry,
         (_, Blamed::Everybody) => Next::Never,
         (_, Blamed::Event(event)) => record_of(records, event).map_or(Next::Halve, Next::Without),

@@ -130,6 +130,16 @@ pub struct Failure<'a> {
     pub needs_operator: bool,
     pub attempt: u32,
     pub next_try_in: Duration,
+    pub then: Then,
+}
+
+/// What becomes of records that are refused for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// They wait.
+    Kept,
+    /// They go to the failed output.
+    GivenUp,
 }
 
 /// Each refusal is counted; `say` is the word of `pipeline::progress`, so that the same one is told
@@ -140,16 +150,25 @@ pub fn refused(metrics: &Metrics, batch: Batch<'_>, failure: Failure<'_>, say: S
     let Failure { code, attempt, .. } = failure;
     let next_try_in = seconds(failure.next_try_in);
     let error = Chain(failure.error);
-    match (say, failure.needs_operator) {
-        (Say::Aloud { kept_back }, true) => error!(
+    match (say, failure.needs_operator, failure.then) {
+        (Say::Aloud { kept_back }, true, Then::Kept) => error!(
             %stream, %range, attempt, code, %error, next_try_in, kept_back,
             "delivery is refused and will be until someone acts; the records are kept"
         ),
-        (Say::Aloud { kept_back }, false) => warn!(
+        (Say::Aloud { kept_back }, true, Then::GivenUp) => error!(
+            %stream, %range, attempt, code, %error, next_try_in, kept_back,
+            "delivery is refused and will be until someone acts; after the retry duration the \
+             records go to the failed output"
+        ),
+        (Say::Aloud { kept_back }, false, Then::Kept) => warn!(
             %stream, %range, attempt, code, %error, next_try_in, kept_back,
             "delivery failed and is tried again; the records are kept"
         ),
-        (Say::Quietly, _) => {
+        (Say::Aloud { kept_back }, false, Then::GivenUp) => warn!(
+            %stream, %range, attempt, code, %error, next_try_in, kept_back,
+            "delivery failed and is tried again, for the retry duration"
+        ),
+        (Say::Quietly, _, _) => {
             debug!(%stream, %range, attempt, code, %error, next_try_in, "delivery failed again");
         }
     }
@@ -165,8 +184,11 @@ pub struct GivenUp<'a> {
     pub error_output: &'static str,
 }
 
-/// They go to the failed output.
-pub fn given_up(metrics: &Metrics, given_up: GivenUp<'_>) {
+/// So much of a reason is told: it may be all that a server answered. The failed output has the rest.
+const REASON_CHARACTERS_MAX: usize = 300;
+
+/// They go to the failed output. Each is counted; the log hears of as many as `say` allows.
+pub fn given_up(metrics: &Metrics, given_up: GivenUp<'_>, say: Say) {
     count_attempt(metrics, given_up.batch, given_up.code);
     let Batch {
         stream,
@@ -181,10 +203,17 @@ pub fn given_up(metrics: &Metrics, given_up: GivenUp<'_>) {
         error_output,
         ..
     } = given_up;
-    error!(
-        %stream, %range, records, code, message, attempts, error_output,
-        "records are not taken; they go to the failed output"
-    );
+    let reason: String = message.chars().take(REASON_CHARACTERS_MAX).collect();
+    match say {
+        Say::Aloud { kept_back } => error!(
+            %stream, %range, records, code, reason, attempts, error_output, kept_back,
+            "records are not taken; they go to the failed output"
+        ),
+        Say::Quietly => debug!(
+            %stream, %range, records, code, reason, attempts, error_output,
+            "more records are not taken"
+        ),
+    }
 }
 
 /// An object in the failed output.

@@ -1,5 +1,7 @@
 """HTTP endpoints that refuse for good, or for a while, or are not there: what is filed was sent."""
 
+import threading
+
 from harness import filing, transformed
 from harness.failed_output import HTTP_ENDPOINT, PROCESSING, SPLUNK
 from harness.filing import ENDPOINT_KEY, Filing, Reason, http_endpoint, splunk
@@ -19,6 +21,8 @@ def run(suite):
     server.bucket(filing.BUCKET)
     with suite.part("they refuse"):
         refusing(suite, server)
+    with suite.part("a kill between the pieces of a batch"):
+        killed(suite, server)
     with suite.part("nobody is there"):
         absent(suite, server)
 
@@ -72,6 +76,36 @@ def the_third_time(_, before):
 
 def belongs_to_failed(line):
     return transformed.place(transformed.number_of(line)) == transformed.FAILED
+
+
+def killed(suite, server):
+    under_way, dead = threading.Event(), threading.Event()
+
+    def a_hundred_at_most(request, before):
+        if 100 < len(request.records):
+            return 413
+        if any(one.status == 200 for one in before) and not dead.is_set():
+            under_way.set()
+            dead.wait(60)
+        return 200
+
+    picky = suite.enter(Endpoint(ENDPOINT_KEY, a_hundred_at_most))
+    bench = Filing(suite, server, "killed", {"halved": http_endpoint(picky.url)}).start()
+    records = [b"record %d" % number for number in range(400)]
+    bench.put({"halved": records})
+    suite.check("the second piece is under way", under_way.wait(60))
+    bench.daemon.kill()
+    dead.set()
+    bench.start()
+
+    bench.all_delivered("halved", len(records))
+    taken = [one for one in picky.requests if one.status == 200]
+    suite.equal("the pieces are what they were", [100] * 5, [len(one.records) for one in taken])
+    suite.equal("the one under way is repeated under its id", taken[1].id, taken[2].id)
+    by_id = {one.id: one.records for one in taken}
+    delivered = [record for piece in by_id.values() for record in piece]
+    suite.equal("but for that, each record is there once and in order", records, delivered)
+    bench.stop()
 
 
 def absent(suite, server):
