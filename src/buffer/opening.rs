@@ -5,8 +5,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
-
 use super::committer::Committer;
 use super::geometry::{Geometry, size_within};
 use super::index::Indexes;
@@ -29,7 +27,7 @@ use super::{Handles, Health, Opened, Settings, StreamFacts, StreamSpec};
 use crate::model::ReaderKind;
 use crate::model::{ByteSize, Spare, Timestamp, limits};
 use crate::outside::disk::{Disk, DiskFile};
-use crate::outside::{Clock, Dice};
+use crate::outside::{Clock, Dice, Rising};
 use crate::telemetry::{Metrics, happened};
 
 #[derive(Debug, thiserror::Error)]
@@ -305,7 +303,7 @@ fn share(
         indexes.keep(segment, Arc::new(index));
     }
     let tails = state.lanes();
-    let tails = tails.map(|(id, lane)| (id, watch::Sender::new(lane.tail.seq)));
+    let tails = tails.map(|(id, lane)| (id, Rising::new(lane.tail.seq)));
     let shared = Shared {
         geometry,
         log_clock: LogClock::starting_at(state.clock),

@@ -134,9 +134,7 @@ impl Outlet {
         let tail = tails
             .get(&self.reader.id.lane())
             .expect("an outlet's stream is open");
-        let mut shown = tail.subscribe();
-        let above = shown.wait_for(|tail| seen < *tail).await;
-        *above.expect("the log lives as long as its handles")
+        tail.reached(|tail| seen < tail).await
     }
 
     pub fn waiting(&self) -> Waiting {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Health;
@@ -14,8 +13,8 @@ use super::queue::Queue;
 use super::reader::LaneId;
 use super::state::{Sealed, State};
 use crate::model::{LogTime, Seq, Spare, Timestamp};
-use crate::outside::Clock;
 use crate::outside::disk::{Disk, DiskFile};
+use crate::outside::{Clock, Rising};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics;
 
@@ -30,7 +29,7 @@ pub struct Shared {
     /// For what deliveries read.
     pub spare: Spare,
     /// The durable tails, for those who wait for them.
-    pub tails: BTreeMap<LaneId, watch::Sender<Seq>>,
+    pub tails: BTreeMap<LaneId, Rising<Seq>>,
     pub inner: Mutex<Inner>,
     /// Streams whose arrivals go through a transformer.
     pub transformed: BTreeSet<u32>,

@@ -223,8 +223,8 @@ impl Writer {
         }
         for lane in touched {
             let tail = inner.state.lane(lane).map(|lane| lane.tail.seq);
-            if let (Some(sender), Some(tail)) = (self.shared.tails.get(&lane), tail) {
-                sender.send_if_modified(|shown| std::mem::replace(shown, tail) < tail);
+            if let (Some(shown), Some(tail)) = (self.shared.tails.get(&lane), tail) {
+                shown.raise(tail);
             }
         }
         drop(inner);

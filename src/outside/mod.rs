@@ -10,10 +10,12 @@ pub mod disk;
 mod followed;
 pub mod http_client;
 pub mod memory;
+mod rising;
 pub mod stop;
 mod surroundings;
 
 pub use clock::Clock;
 pub use dice::Dice;
 pub use followed::{Followed, Look};
+pub use rising::Rising;
 pub use surroundings::Surroundings;

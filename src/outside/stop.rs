@@ -1,8 +1,9 @@
 //! The wish to stop, as everybody sees it: Running → Draining → Halting.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use super::Rising;
 
 /// What a stop should do with what is buffered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,41 +42,35 @@ pub enum Phase {
 
 /// Who may ask for the stop.
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<Phase>);
+pub struct Stopper(Arc<Rising<Phase>>);
 
 /// Who must heed it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<Phase>);
+pub struct Stop(Arc<Rising<Phase>>);
 
 pub fn channel() -> (Stopper, Stop) {
-    let (sender, receiver) = watch::channel(Phase::Running);
-    (Stopper(sender), Stop(receiver))
+    let phase = Arc::new(Rising::new(Phase::Running));
+    (Stopper(Arc::clone(&phase)), Stop(phase))
 }
 
 impl Stopper {
     /// Goes on to `phase`; never back.
     pub fn advance(&self, phase: Phase) {
-        self.0.send_if_modified(|now| {
-            let later = *now < phase;
-            *now = phase.max(*now);
-            later
-        });
+        self.0.raise(phase);
     }
 
     pub fn phase(&self) -> Phase {
-        *self.0.borrow()
+        self.0.get()
     }
 }
 
 impl Stop {
     pub fn phase(&self) -> Phase {
-        *self.0.borrow()
+        self.0.get()
     }
 
     /// Returns once `phase` is reached. Cancel-safe. Never returns if the stopper is gone before.
     pub async fn reached(&mut self, phase: Phase) {
-        if self.0.wait_for(|now| phase <= *now).await.is_err() {
-            std::future::pending().await
-        }
+        self.0.reached(|now| phase <= now).await;
     }
 }
