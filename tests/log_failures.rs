@@ -22,7 +22,7 @@ use standpipe::buffer::{
     self, AppendError, Handles, Health, LogError, OpenError, Opened, Settings, Settled, Shape,
     Status, StreamSpec,
 };
-use standpipe::model::{ByteSize, Records, RecordsBuilder, Seq, SeqRange, Timestamp};
+use standpipe::model::{ByteSize, LogTime, Records, RecordsBuilder, Seq, SeqRange, Timestamp};
 use standpipe::outside::{Clock, Dice};
 use standpipe::telemetry::Metrics;
 use tokio::task::JoinHandle;
@@ -252,6 +252,22 @@ async fn b6_a_good_sync_between_two_failures_makes_the_second_a_first() {
     }
     assert_eq!(life.status.health(), Health::Good);
     life.stop().await;
+}
+
+/// What nothing proves durable is written again, and so may be all that knows how late it is.
+#[tokio::test(start_paused = true)]
+async fn a_new_lifes_log_clock_is_not_behind_what_the_last_one_wrote() {
+    let (_, odd) = odd_disk();
+    let mut known = LogTime::default();
+    for _ in 0..3 {
+        let life = start(&odd, SMALL);
+        assert!(known <= life.handles.outlet.log_now());
+        life.append(&["a"]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        life.append(&["b"]).await.unwrap();
+        known = life.handles.outlet.log_now();
+        life.stop().await;
+    }
 }
 
 /// A life that is killed, one that ends in a power cut during its opening, and one that must have

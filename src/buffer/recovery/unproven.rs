@@ -157,6 +157,9 @@ impl Gathering<'_> {
             self.behind.push(header);
             return;
         }
+        // The log clock never goes back: it would leap ahead once this is proven.
+        let clock = &mut self.into.state.clock;
+        *clock = (*clock).max(header.logged);
         self.into.unproven.push(Unproven { header, entry });
     }
 
