@@ -6,7 +6,7 @@ use std::io::Read;
 use bytes::Bytes;
 
 use crate::disk::SimDisk;
-use crate::oracle::Found;
+use crate::oracle::{Failing, Found, Kind};
 use crate::settings;
 use crate::world::{Buckets, Deed, Effect, Object, Place};
 
@@ -41,6 +41,8 @@ fn found(effect: &Effect, object: &Object) -> Found {
     Found {
         machine: effect.machine.to_owned(),
         place: format!("s3://{bucket}/{key}"),
+        kind: kind(key),
+        at: Some(effect.at),
         content: unpacked(key, &object.content),
         packed: object.content.clone(),
     }
@@ -57,11 +59,28 @@ pub fn in_directory(machine: &str, disk: &SimDisk) -> Vec<Found> {
         (!is_unfinished(&key)).then(|| Found {
             machine: machine.to_owned(),
             place: format!("{machine}:{key}"),
+            kind: kind(&key),
+            at: None,
             content: unpacked(&key, &content),
             packed: content,
         })
     });
     files.collect()
+}
+
+/// By the name of its folder.
+pub fn kind(key: &str) -> Kind {
+    let failing = [
+        ("processing-failed/", Failing::Processing),
+        ("http-endpoint-failed/", Failing::HttpEndpoint),
+        ("splunk-failed/", Failing::Splunk),
+    ];
+    let failing = failing.into_iter().find(|it| key.contains(it.0));
+    match failing {
+        Some((_, failing)) => Kind::Failed(failing),
+        None if key.starts_with(settings::BACKUP) => Kind::Backup,
+        None => Kind::Records,
+    }
 }
 
 /// Temporary files that nobody removed.

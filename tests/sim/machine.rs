@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::disk::{Faults, SimDisk};
 use crate::evidence;
-use crate::notebook::{Notebook, RecordName};
-use crate::oracle::Found;
+use crate::notebook::Notebook;
+use crate::oracle::{Found, Lived};
 use crate::partition::Partition;
 use crate::producer::Producer;
+use crate::record::RecordName;
 use crate::scenario::{Ending, LifePlan, MachinePlan, StreamPlan};
 use crate::settings;
 use crate::trace::Trace;
@@ -44,6 +45,8 @@ pub struct Machine {
     faulty: bool,
     /// What the last look at the log's totals showed: they never fall.
     seen: BTreeMap<String, Totals>,
+    /// How each life went, by its number.
+    pub lived: BTreeMap<u32, Lived>,
     /// What stood in the directory sink after each life: it may not change any more.
     pub glimpses: Vec<Found>,
     surroundings: Surroundings,
@@ -87,6 +90,7 @@ impl Machine {
             lives: 0,
             faulty: false,
             seen: BTreeMap::new(),
+            lived: BTreeMap::new(),
             glimpses: Vec::new(),
             surroundings,
         }
@@ -106,10 +110,8 @@ impl Machine {
         let daemon = daemon.expect("a daemon starts on a disk that works");
         let mut life = self.start(daemon, &[]);
         let begun = Instant::now();
-        while totals(&life.status)
-            .values()
-            .any(|totals| 0 < totals.buffered)
-        {
+        // With what still waits for its backup.
+        while !life.status.oldest().is_empty() {
             let left = totals(&life.status);
             assert!(begun.elapsed() < within, "not drained: {left:?}");
             assert!(life.daemon.try_join_next().is_none(), "the daemon ended");
@@ -148,6 +150,11 @@ impl Machine {
             Ending::Killed => self.disk.kill(),
             Ending::PowerLoss { .. } => self.disk.power_cut(),
         }
+        let lived = Lived {
+            until: self.surroundings.trace.now(),
+            soundly: plan.failing_syncs == 0,
+        };
+        self.lived.insert(self.lives, lived);
         let glimpse = evidence::in_directory(name, &self.disk);
         self.glimpses.extend(glimpse);
     }
@@ -215,6 +222,7 @@ impl Machine {
                         producer: self.lives * 100 + number,
                         number: 0,
                     },
+                    shape: stream.shape(),
                     load: stream.load,
                     service: daemon.direct_put.clone(),
                     notebook: self.surroundings.notebook.clone(),

@@ -3,7 +3,7 @@
 //! ```text
 //!   seed ─► Scenario ─► Machine: life, life, life ─► heal ─► oracle
 //!                          │ disk: SimDisk (torn sectors, failing syncs, a fuse)
-//!                          │ http: World (an S3 that loses, refuses and delays)
+//!                          │ http: World (an S3, functions and endpoints that lose and lie)
 //!                          └ puts: Producer ─► Notebook
 //! ```
 //!
@@ -16,16 +16,17 @@ mod machine;
 mod manners;
 mod notebook;
 mod oracle;
-mod oracle_judged;
 mod panics;
 mod partition;
 mod producer;
+mod record;
 mod run;
 mod scenario;
 mod schedules;
 mod seeds;
 mod settings;
 mod trace;
+mod troubles;
 mod world;
 
 use scenario::Scenario;

@@ -1,22 +1,12 @@
 //! What the producers know: which records they sent, and which they were promised.
-//!
-//! Every record says who it is, so that whatever is found at rest can be looked up here.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use standpipe::model::Seq;
 
-/// Sent once, under a name that never comes back.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RecordName {
-    pub machine: String,
-    pub stream: String,
-    pub producer: u32,
-    pub number: u32,
-}
+use crate::record::RecordName;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
@@ -41,52 +31,6 @@ pub struct Note {
 /// Cheap to clone; all clones are the same notebook.
 #[derive(Clone, Default)]
 pub struct Notebook(Arc<Mutex<BTreeMap<RecordName, Note>>>);
-
-impl RecordName {
-    /// The record itself: its name, filled up to about `bytes`, and a newline.
-    pub fn record(&self, bytes: usize) -> Vec<u8> {
-        let mut record = format!("{self} ").into_bytes();
-        let filler = bytes.saturating_sub(record.len() + 1);
-        record.extend(self.filler().take(filler));
-        record.push(b'\n');
-        record
-    }
-
-    /// No two records are filled alike, and none can be packed much smaller.
-    fn filler(&self) -> impl Iterator<Item = u8> {
-        const LETTERS: &[u8; 64] =
-            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-";
-        let mut dice =
-            fastrand::Rng::with_seed(u64::from(self.producer) << 32 | u64::from(self.number));
-        std::iter::repeat_with(move || LETTERS[dice.usize(..LETTERS.len())])
-    }
-
-    /// `None` for anything that no producer ever wrote.
-    pub fn parse(record: &str) -> Option<RecordName> {
-        let (name, filler) = record.split_once(' ')?;
-        let mut words = name.split('/');
-        let name = RecordName {
-            machine: words.next()?.to_owned(),
-            stream: words.next()?.to_owned(),
-            producer: words.next()?.parse().ok()?,
-            number: words.next()?.parse().ok()?,
-        };
-        let whole = name.filler().take(filler.len()).eq(filler.bytes());
-        (whole && words.next().is_none()).then_some(name)
-    }
-}
-
-impl fmt::Display for RecordName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RecordName {
-            machine,
-            stream,
-            producer,
-            number,
-        } = self;
-        write!(f, "{machine}/{stream}/{producer}/{number}")
-    }
-}
 
 impl Notebook {
     pub fn sent(&self, name: RecordName, bytes: usize, at: Duration) {

@@ -15,13 +15,15 @@ use standpipe::outside::Dice;
 use standpipe::server::{self, Service};
 use tokio_util::sync::CancellationToken;
 
-use crate::notebook::{Notebook, Promise, RecordName};
+use crate::notebook::{Notebook, Promise};
+use crate::record::{RecordName, Shape};
 use crate::scenario::Load;
 use crate::trace::Trace;
 
 pub struct Producer {
     /// The name of its next record.
     pub next: RecordName,
+    pub shape: Shape,
     pub load: Load,
     pub service: Arc<dyn Service>,
     pub notebook: Notebook,
@@ -84,7 +86,7 @@ impl Producer {
             self.next.number += 1;
             let (least, most) = (self.load.record_bytes_min, self.load.record_bytes_max);
             let bytes = least + self.dice.below(1 + most - least);
-            let record = name.record(bytes as usize);
+            let record = name.record(self.shape, bytes as usize);
             self.notebook
                 .sent(name.clone(), record.len(), self.trace.now());
             names.push(name);

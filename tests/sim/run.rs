@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use crate::evidence;
 use crate::machine::{Machine, Surroundings};
 use crate::manners;
-use crate::notebook::Notebook;
-use crate::oracle::{self, Evidence, Hints, StreamKey};
+use crate::notebook::{Notebook, Promise};
+use crate::oracle::{self, Evidence, Hints, Promised, StreamKey};
 use crate::panics;
 use crate::scenario::{MachinePlan, Scenario};
 use crate::trace::Trace;
@@ -24,6 +24,11 @@ pub struct Report {
     pub acknowledged: u64,
     pub objects: u64,
     pub requests: u64,
+    /// Records, as the daemons count them; and those that were told no.
+    pub delivered: u64,
+    pub failed: u64,
+    pub dropped: u64,
+    pub refused: u64,
     /// Requests that were to complete a multipart upload.
     pub uploads: u64,
     /// How old the oldest record of a stream was when its object was first stored.
@@ -84,7 +89,10 @@ async fn heal_and_judge(mut machines: Vec<Machine>, surroundings: &Surroundings)
         for (stream, totals) in machine.heal(HEALING_MAX).await {
             evidence.totals.insert((name.to_owned(), stream), totals);
         }
-        hints(&machine.plan, &mut evidence);
+        promised(&machine.plan, &mut evidence);
+        for (number, lived) in &machine.lived {
+            evidence.lives.insert((name.to_owned(), *number), *lived);
+        }
         evidence.stored.append(&mut machine.glimpses);
         evidence
             .at_rest
@@ -94,30 +102,48 @@ async fn heal_and_judge(mut machines: Vec<Machine>, surroundings: &Surroundings)
     }
     world.rest().await;
     let mut report = Report::default();
-    world.look(|buckets, attempts| {
-        evidence.stored.extend(evidence::stored(buckets));
-        evidence.at_rest.extend(evidence::in_buckets(buckets));
+    let notes = notebook.notes();
+    world.look(|scene| {
+        evidence.stored.extend(evidence::stored(scene.buckets));
+        evidence.at_rest.extend(evidence::in_buckets(scene.buckets));
+        let attempts = scene.attempts.iter();
         report.requests = attempts.len() as u64;
-        let completing = attempts.iter().filter(|it| it.kind == Kind::CompleteUpload);
+        let completing = attempts.filter(|it| it.kind == Kind::CompleteUpload);
         report.uploads = completing.count() as u64;
-        report.oldest = manners::oldest(buckets, &notebook.notes());
-        manners::judge(buckets, attempts, &notebook.notes(), &evidence.hints);
+        report.oldest = manners::oldest(scene.buckets, &notes);
+        manners::judge(&scene, &notes, &evidence.promised);
     });
+    (evidence.questions, evidence.sent) = world.told();
     oracle::judge(notebook, &evidence);
     report.objects = evidence.at_rest.len() as u64;
+    for totals in evidence.totals.values() {
+        report.delivered += totals.delivered;
+        report.failed += totals.failed;
+        report.dropped += totals.dropped;
+    }
+    let refused = notes.values();
+    let refused = refused.filter(|note| note.promise == Promise::Refused);
+    report.refused = refused.count() as u64;
     report.records = notebook.notes().len() as u64;
     report.acknowledged = notebook.all_acknowledged();
     report.trace = trace.hash();
     report
 }
 
-fn hints(plan: &MachinePlan, evidence: &mut Evidence) {
+fn promised(plan: &MachinePlan, evidence: &mut Evidence) {
     for stream in &plan.streams {
-        let hints = Hints {
-            size: stream.size.get(),
-            interval: stream.interval,
+        let promised = Promised {
+            hints: Hints {
+                size: stream.size.get(),
+                interval: stream.interval,
+            },
+            backup: stream.backup.map(|(size, interval)| Hints {
+                size: size.get(),
+                interval,
+            }),
+            retries: stream.transform.map(|transform| transform.retries),
         };
         let key = (plan.name.to_owned(), stream.name.to_owned());
-        evidence.hints.insert(key, hints);
+        evidence.promised.insert(key, promised);
     }
 }

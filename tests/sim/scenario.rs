@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use standpipe::model::{ByteSize, Compression};
 use standpipe::outside::Dice;
+use standpipe::sink::splunk::Format;
 
-use crate::world::{Outage, Refusal, Weather};
+use crate::record::Shape;
+use crate::world::{Manners, Outage, Refusal, Weather};
 
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -26,11 +28,43 @@ pub struct MachinePlan {
 #[derive(Clone, Debug)]
 pub struct StreamPlan {
     pub name: &'static str,
+    pub to: To,
+    /// Of objects: the stream's own, its failures and its backup.
     pub place: Place,
     pub size: ByteSize,
     pub interval: Duration,
     pub compression: Compression,
+    pub transform: Option<TransformPlan>,
+    /// Size and interval of the backup.
+    pub backup: Option<(ByteSize, Duration)>,
     pub load: Load,
+}
+
+/// Where good records go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    Objects,
+    Endpoint {
+        retry_duration: Duration,
+    },
+    Splunk {
+        format: Format,
+        retry_duration: Duration,
+        ack_timeout: Duration,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransformPlan {
+    pub by: Transport,
+    pub interval: Duration,
+    pub retries: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Http,
+    Lambda,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +115,17 @@ impl Scenario {
         let names: &[&'static str] = if together { &["a", "b"] } else { &["a"] };
         let machines: Vec<_> = names
             .iter()
-            .map(|name| MachinePlan {
-                name,
-                log_size: ByteSize::mebibytes([2, 16][dice.below(2) as usize]),
-                streams: StreamPlan::several(dice),
-                lives: (0..1 + dice.below(4))
-                    .map(|_| LifePlan::drawn(dice))
-                    .collect(),
+            .map(|name| {
+                // The small one has room for four lanes, and a stream may need two.
+                let (mebibytes, streams) = [(2, 2), (16, 3)][dice.below(2) as usize];
+                MachinePlan {
+                    name,
+                    log_size: ByteSize::mebibytes(mebibytes),
+                    streams: StreamPlan::several(streams, dice),
+                    lives: (0..1 + dice.below(4))
+                        .map(|_| LifePlan::drawn(dice))
+                        .collect(),
+                }
             })
             .collect();
         let weather = Weather {
@@ -95,6 +133,7 @@ impl Scenario {
             latency_max: Duration::from_millis([20, 500, 30_000][dice.below(3) as usize]),
             outages: (0..dice.below(3)).map(|_| outage(dice)).collect(),
             scripts: Vec::new(),
+            manners: manners(dice),
         };
         Scenario { machines, weather }
     }
@@ -102,6 +141,7 @@ impl Scenario {
 
 fn outage(dice: &mut Dice) -> Outage {
     let from = Duration::from_secs(dice.below(120));
+    let who = ["one", "two", "function", "lambda", "endpoint", "splunk"];
     let refusals = [
         Refusal::Forbidden,
         Refusal::NoSuchBucket,
@@ -112,22 +152,77 @@ fn outage(dice: &mut Dice) -> Outage {
         Refusal::SlowDown { retry_after: None },
     ];
     Outage {
-        bucket: ["one", "two"][dice.below(2) as usize].to_owned(),
+        bucket: who[dice.below(who.len() as u64) as usize].to_owned(),
         from,
         to: from + Duration::from_secs(1 + dice.below(300)),
         refusal: refusals[dice.below(refusals.len() as u64) as usize],
     }
 }
 
+fn manners(dice: &mut Dice) -> Manners {
+    let (drops, spoils) = [(0, 0), (150, 100), (400, 300), (1_000, 0)][dice.below(4) as usize];
+    Manners {
+        lies: [0, 30, 300][dice.below(3) as usize],
+        drops,
+        spoils,
+        records_max: [usize::MAX, 20, 3][dice.below(3) as usize],
+        poison_one_of: [u32::MAX, 20][dice.below(2) as usize],
+    }
+}
+
+impl To {
+    fn drawn(dice: &mut Dice) -> To {
+        let seconds =
+            |dice: &mut Dice, of: [u64; 3]| Duration::from_secs(of[dice.below(3) as usize]);
+        match dice.below(4) {
+            0 | 1 => To::Objects,
+            2 => To::Endpoint {
+                retry_duration: seconds(dice, [0, 10, 300]),
+            },
+            _ => To::Splunk {
+                format: [Format::Raw, Format::Event][dice.below(2) as usize],
+                retry_duration: seconds(dice, [0, 10, 300]),
+                ack_timeout: seconds(dice, [2, 10, 180]),
+            },
+        }
+    }
+}
+
+impl TransformPlan {
+    fn drawn(dice: &mut Dice) -> Option<TransformPlan> {
+        dice.happens(500).then(|| TransformPlan {
+            by: [Transport::Http, Transport::Lambda][dice.below(2) as usize],
+            interval: Duration::from_secs([0, 1, 10][dice.below(3) as usize]),
+            retries: [0, 1, 3][dice.below(3) as usize],
+        })
+    }
+}
+
 impl StreamPlan {
-    /// Up to three streams; two daemons share their names, so that only the directory's id keeps
-    /// their objects apart (D3).
-    fn several(dice: &mut Dice) -> Vec<StreamPlan> {
+    pub fn shape(&self) -> Shape {
+        match self.to {
+            To::Splunk {
+                format: Format::Event,
+                ..
+            } => Shape::Event,
+            To::Splunk {
+                format: Format::Raw,
+                ..
+            }
+            | To::Objects
+            | To::Endpoint { .. } => Shape::Line,
+        }
+    }
+
+    /// One or more; two daemons share their names, so that only the directory's id keeps their objects
+    /// apart (D3).
+    fn several(most: u64, dice: &mut Dice) -> Vec<StreamPlan> {
         let names = ["clicks", "audit", "logs"];
         let places = [Place::Bucket("one"), Place::Bucket("two"), Place::Directory];
-        let count = 1 + dice.below(3) as usize;
+        let count = 1 + dice.below(most) as usize;
         let plans = names.into_iter().take(count).map(|name| StreamPlan {
             name,
+            to: To::drawn(dice),
             place: places[dice.below(3) as usize],
             // Larger ones are packed on threads, and no two runs would be the same.
             size: ByteSize::bytes([500, 4_000, 60_000][dice.below(3) as usize]),
@@ -137,6 +232,12 @@ impl StreamPlan {
             } else {
                 Compression::Uncompressed
             },
+            transform: TransformPlan::drawn(dice),
+            backup: dice.happens(250).then(|| {
+                let size = ByteSize::bytes([500, 60_000][dice.below(2) as usize]);
+                let interval = [1, 60][dice.below(2) as usize];
+                (size, Duration::from_secs(interval))
+            }),
             load: Load::drawn(dice),
         });
         plans.collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use standpipe::model::{ByteSize, Compression};
 
 use crate::run::{Report, run};
-use crate::scenario::{Ending, LifePlan, Load, MachinePlan, Place, Scenario, StreamPlan};
+use crate::scenario::{Ending, LifePlan, Load, MachinePlan, Place, Scenario, StreamPlan, To};
 use crate::seeds;
 use crate::world::{Fate, Kind, Loss, Outage, Refusal, Script, Weather};
 
@@ -14,13 +14,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Puts about five times a second, delivers every ten seconds to bucket `one`.
-fn clicks() -> StreamPlan {
+pub fn clicks() -> StreamPlan {
     StreamPlan {
         name: "clicks",
+        to: To::Objects,
         place: Place::Bucket("one"),
         size: ByteSize::bytes(4_000),
         interval: 10 * SECOND,
         compression: Compression::Uncompressed,
+        transform: None,
+        backup: None,
         load: Load {
             producers: 2,
             records_per_put_max: 5,
@@ -31,7 +34,7 @@ fn clicks() -> StreamPlan {
     }
 }
 
-fn life(lasts: Duration, ending: Ending) -> LifePlan {
+pub fn life(lasts: Duration, ending: Ending) -> LifePlan {
     LifePlan {
         lasts,
         ending,
@@ -40,7 +43,7 @@ fn life(lasts: Duration, ending: Ending) -> LifePlan {
     }
 }
 
-fn one_machine(streams: Vec<StreamPlan>, lives: Vec<LifePlan>) -> Scenario {
+pub fn one_machine(streams: Vec<StreamPlan>, lives: Vec<LifePlan>) -> Scenario {
     Scenario {
         machines: vec![MachinePlan {
             name: "a",
@@ -53,7 +56,7 @@ fn one_machine(streams: Vec<StreamPlan>, lives: Vec<LifePlan>) -> Scenario {
 }
 
 /// Runs a scenario under a few seeds.
-fn check(seeds: u64, scenario: impl Fn() -> Scenario + Sync) -> Vec<Report> {
+pub fn check(seeds: u64, scenario: impl Fn() -> Scenario + Sync) -> Vec<Report> {
     let reports = seeds::each(seeds, |seed| run(seed, |_| scenario()));
     for report in &reports {
         assert!(

@@ -16,6 +16,21 @@ pub struct Weather {
     pub latency_max: Duration,
     pub outages: Vec<Outage>,
     pub scripts: Vec<Script>,
+    pub manners: Manners,
+}
+
+/// How functions and endpoints are, once a request has reached them.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    /// Of a thousand answers, so many are none, or not true.
+    pub lies: u64,
+    /// Of a thousand records, so many are dropped by the function, and so many spoilt.
+    pub drops: u64,
+    pub spoils: u64,
+    /// An endpoint takes no more at once.
+    pub records_max: usize,
+    /// One of so many records is taken by no endpoint.
+    pub poison_one_of: u32,
 }
 
 /// What becomes of the first requests of one kind, whatever the chances.
@@ -32,9 +47,16 @@ pub enum Kind {
     Put,
     CompleteUpload,
     Other,
+    /// Of a function.
+    Invoke,
+    /// To an endpoint.
+    Send,
+    /// For an acknowledgement.
+    Poll,
 }
 
-/// A time in which one bucket (by the start of its name) refuses everything.
+/// A time in which one bucket (by the start of its name), or all functions or endpoints, refuse
+/// everything.
 #[derive(Clone, Debug)]
 pub struct Outage {
     pub bucket: String,
@@ -56,6 +78,11 @@ pub enum Refusal {
     SlowDown {
         retry_after: Option<u64>,
     },
+    /// The same, with another status.
+    TooManyRequests {
+        retry_after: Option<u64>,
+    },
+    BadRequest,
     Forbidden,
     NoSuchBucket,
     InternalError,
@@ -83,6 +110,7 @@ impl Weather {
             latency_max: Duration::from_millis(20),
             outages: Vec::new(),
             scripts: Vec::new(),
+            manners: Manners::good(),
         }
     }
 
@@ -103,7 +131,11 @@ impl Weather {
             return Fate::Served;
         }
         let retry_after = Some(1 + dice.below(20));
-        match dice.below(12) {
+        match dice.below(14) {
+            12 if kind.is_of_s3() => Fate::Refused(Refusal::InternalError),
+            12 => Fate::Refused(Refusal::TooManyRequests { retry_after }),
+            13 if kind.is_of_s3() => Fate::Lost(Loss::BrokenAfter),
+            13 => Fate::Refused(Refusal::BadRequest),
             0 => Fate::Refused(Refusal::SlowDown { retry_after }),
             1 => Fate::Refused(Refusal::SlowDown { retry_after: None }),
             2 => Fate::Refused(Refusal::InternalError),
@@ -133,12 +165,33 @@ impl Weather {
     }
 }
 
+impl Manners {
+    pub fn good() -> Manners {
+        Manners {
+            lies: 0,
+            drops: 0,
+            spoils: 0,
+            records_max: usize::MAX,
+            poison_one_of: u32::MAX,
+        }
+    }
+}
+
+impl Kind {
+    fn is_of_s3(self) -> bool {
+        match self {
+            Kind::Put | Kind::CompleteUpload | Kind::Other => true,
+            Kind::Invoke | Kind::Send | Kind::Poll => false,
+        }
+    }
+}
+
 impl Fate {
     pub fn retry_after(self) -> Option<Duration> {
         match self {
-            Fate::Refused(Refusal::SlowDown { retry_after }) => {
-                retry_after.map(Duration::from_secs)
-            }
+            Fate::Refused(
+                Refusal::SlowDown { retry_after } | Refusal::TooManyRequests { retry_after },
+            ) => retry_after.map(Duration::from_secs),
             Fate::Refused(_) | Fate::Served | Fate::Lost(_) => None,
         }
     }
@@ -146,20 +199,20 @@ impl Fate {
 
 impl Refusal {
     pub fn response(self, asked: &Asked) -> Response<Bytes> {
-        match self {
-            Refusal::SlowDown { retry_after } => {
-                let mut response = wire::error(asked, 503, "SlowDown");
-                if let Some(seconds) = retry_after {
-                    let headers = response.headers_mut();
-                    headers.insert(http::header::RETRY_AFTER, seconds.into());
-                }
-                response
-            }
+        let mut response = match self {
+            Refusal::SlowDown { .. } => wire::error(asked, 503, "SlowDown"),
+            Refusal::TooManyRequests { .. } => wire::error(asked, 429, "TooManyRequests"),
+            Refusal::BadRequest => wire::error(asked, 400, "BadRequest"),
             Refusal::Forbidden => wire::error(asked, 403, "AccessDenied"),
             Refusal::NoSuchBucket => wire::error(asked, 404, "NoSuchBucket"),
             Refusal::InternalError => wire::error(asked, 500, "InternalError"),
             Refusal::FineWordsThenError => wire::error(asked, 200, "InternalError"),
             Refusal::NotXml => wire::response(502, Bytes::from_static(b"<html>Bad Gateway")),
+        };
+        if let Some(wait) = Fate::Refused(self).retry_after() {
+            let headers = response.headers_mut();
+            headers.insert(http::header::RETRY_AFTER, wait.as_secs().into());
         }
+        response
     }
 }

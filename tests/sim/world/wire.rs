@@ -1,37 +1,59 @@
-//! S3's requests and answers as they stand on the wire, path style.
+//! Requests and answers as they stand on the wire: of S3, path style, and of whoever else is out there.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{Buf, Bytes};
+use crc_fast::CrcAlgorithm::Crc32IsoHdlc;
 use http::{HeaderMap, Method, Request, Response};
 use standpipe::outside::http_client::Outgoing;
 
 use super::bucket::Place;
 use super::weather::Kind;
 
+/// Who is asked, by its authority: `s3.world`, `clicks.function.world`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    S3,
+    /// A function at a URL.
+    Function,
+    /// Lambda's Invoke API.
+    Lambda,
+    Endpoint,
+    Splunk,
+}
+
 /// A request's head, taken apart. Shown without what signing adds: that differs from run to run.
 pub struct Asked {
     pub machine: &'static str,
     pub life: u32,
+    pub host: Host,
+    /// For everyone but S3.
+    pub stream: String,
     pub method: Method,
+    /// For everyone but S3, what it is: `function`, `endpoint`, `splunk`.
     pub bucket: String,
+    /// Or the path.
     pub key: String,
     pub query: BTreeMap<String, String>,
     pub headers: HeaderMap,
+    /// Tells one request to the same URL from another.
+    mark: String,
 }
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Asked {
             machine,
+            stream,
             method,
             bucket,
             key,
             query,
+            mark,
             ..
         } = self;
-        write!(f, "{machine}: {method} {bucket}/{key}")?;
+        write!(f, "{machine}: {method} {stream}{mark}{bucket}/{key}")?;
         for (name, value) in query {
             write!(f, " {name}={value}")?;
         }
@@ -42,10 +64,13 @@ impl fmt::Display for Asked {
 impl Asked {
     pub fn kind(&self) -> Kind {
         let in_upload = self.query.contains_key("uploadId");
-        match (self.method.as_str(), in_upload) {
-            ("PUT", false) => Kind::Put,
-            ("POST", true) => Kind::CompleteUpload,
-            _ => Kind::Other,
+        match (self.host, self.method.as_str(), in_upload) {
+            (Host::S3, "PUT", false) => Kind::Put,
+            (Host::S3, "POST", true) => Kind::CompleteUpload,
+            (Host::S3, ..) => Kind::Other,
+            (Host::Function | Host::Lambda, ..) => Kind::Invoke,
+            (Host::Splunk, ..) if self.key.ends_with("/ack") => Kind::Poll,
+            (Host::Endpoint | Host::Splunk, ..) => Kind::Send,
         }
     }
 
@@ -58,9 +83,26 @@ impl Asked {
     }
 }
 
+impl Host {
+    fn named(name: &str) -> Host {
+        match name {
+            "function" => Host::Function,
+            "lambda" => Host::Lambda,
+            "endpoint" => Host::Endpoint,
+            "splunk" => Host::Splunk,
+            other => panic!("there is no {other} in this world"),
+        }
+    }
+}
+
 pub fn head(machine: &'static str, life: u32, request: &Request<Outgoing>) -> Asked {
+    let authority = request.uri().host().expect("a whole URL");
     let path = request.uri().path().trim_start_matches('/');
-    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let (host, stream, (bucket, key)) = match authority.split('.').collect::<Vec<_>>()[..] {
+        ["s3", "world"] => (Host::S3, "", path.split_once('/').unwrap_or((path, ""))),
+        [stream, host, "world"] => (Host::named(host), stream, (host, path)),
+        _ => panic!("{authority} is not of this world"),
+    };
     let pairs = request.uri().query().unwrap_or_default().split('&');
     let query = pairs.filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -69,11 +111,27 @@ pub fn head(machine: &'static str, life: u32, request: &Request<Outgoing>) -> As
     Asked {
         machine,
         life,
+        host,
+        stream: stream.to_owned(),
         method: request.method().clone(),
         bucket: decoded(bucket),
         key: decoded(key),
         query: query.filter(|(name, _)| name != "x-id").collect(),
         headers: request.headers().clone(),
+        mark: mark(host, request),
+    }
+}
+
+/// An endpoint's requests have an id; others are told by what is in them.
+fn mark(host: Host, request: &Request<Outgoing>) -> String {
+    let id = request.headers().get("x-amz-firehose-request-id");
+    match (host, id, request.body()) {
+        (Host::S3, ..) => String::new(),
+        (_, Some(id), _) => format!("#{} ", id.to_str().expect("an id is text")),
+        (_, None, Outgoing::Whole(body)) => {
+            format!("#{:08x} ", crc_fast::checksum(Crc32IsoHdlc, body))
+        }
+        (_, None, Outgoing::Streamed { .. }) => panic!("only objects are streamed"),
     }
 }
 
@@ -153,4 +211,13 @@ pub fn elements<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let parts = document.split(&open).skip(1);
     parts.filter_map(|part| part.split(&close).next()).collect()
+}
+
+pub fn json(status: u16, document: &serde_json::Value) -> Response<Bytes> {
+    let mut answer = response(status, document.to_string().into());
+    let json = http::HeaderValue::from_static("application/json");
+    answer
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
+    answer
 }
