@@ -57,8 +57,10 @@ impl<T: Copy + PartialOrd> Rising<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use tokio::task::JoinSet;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -70,7 +72,7 @@ mod tests {
         assert_eq!(rising.reached(|value| 2 < value).await, 3);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn whoever_waits_is_woken_in_turn() {
         let rising = Arc::new(Rising::new(0));
         let woken = Arc::new(Mutex::new(Vec::new()));
@@ -82,9 +84,10 @@ mod tests {
                 woken.lock().unwrap().push(number);
             });
         }
-        tokio::task::yield_now().await;
+        // Until nobody has anything to do.
+        sleep(Duration::from_millis(1)).await;
         rising.raise(1);
-        tokio::task::yield_now().await;
+        sleep(Duration::from_millis(1)).await;
         assert!(woken.lock().unwrap().is_empty());
         rising.raise(2);
         waiting.join_all().await;

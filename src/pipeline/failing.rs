@@ -290,15 +290,25 @@ mod tests {
         let first = "splunk-failed/2026/a-1-ba7816bf-8f01-4fea-8141-40de5dae2223";
         let names = [7, 8].map(|start| key_of_more(first, Seq::new(start)));
         assert_eq!(names[0], key_of_more(first, Seq::new(7)));
-        expect![""].assert_eq(&names.join(" "));
+        expect!["splunk-failed/2026/a-1-46429941-8ee1-4f26-9671-e3f5282738c0 splunk-failed/2026/a-1-ddb29e1b-eef0-44b2-b0e5-3df8da51dd9e"].assert_eq(&names.join(" "));
     }
 
     #[test]
     fn what_the_transformer_could_not_process_is_told_with_what_came() {
-        check(processing_lines(&chunk()), expect![""]);
+        check(
+            processing_lines(&chunk()),
+            expect![[r#"
+            {"rawData":"b25l","errorCode":"Lambda.FunctionError","errorMessage":"why","attemptsMade":4,"arrivalTimestamp":900,"attemptEndingTimestamp":5000,"lambdaArn":"arn:f"}
+        "#]],
+        );
         let mut good = chunk();
         good.failed.clear();
-        check(processing_lines(&good), expect![""]);
+        check(
+            processing_lines(&good),
+            expect![[r#"
+            none
+        "#]],
+        );
     }
 
     #[test]
@@ -312,14 +322,37 @@ mod tests {
             (12, 13, Verdict::Delivered),
             (13, 14, failed(2)),
         ];
-        check(lines(&some, ErrorOutput::Splunk), expect![""]);
-        check(lines(&some[..1], ErrorOutput::HttpEndpoint), expect![""]);
+        check(
+            lines(&some, ErrorOutput::Splunk),
+            expect![[r#"
+            {"attemptsMade":0,"arrivalTimestamp":1000,"errorCode":"Splunk.AckTimeout","errorMessage":"why","attemptEndingTimestamp":5000,"rawData":"emVybw==","EventId":"49000000000000000000000000000000000000000000000000000010.0"}
+            {"attemptsMade":1,"arrivalTimestamp":2000,"errorCode":"Splunk.AckTimeout","errorMessage":"why","attemptEndingTimestamp":5000,"rawData":"dGhyZWU=","EventId":"49000000000000000000000000000000000000000000000000000013.0"}
+        "#]],
+        );
+        check(
+            lines(&some[..1], ErrorOutput::HttpEndpoint),
+            expect![[r#"
+            {"attemptsMade":1,"arrivalTimestamp":1000,"errorCode":"Splunk.AckTimeout","errorMessage":"why","attemptEndingTimestamp":5000,"rawData":"emVybw==","subsequenceNumber":0,"dataId":"49000000000000000000000000000000000000000000000000000010.0"}
+        "#]],
+        );
         let filed = [&some[..], &[(10, 13, Verdict::AtRest { failed: 1 })]].concat();
-        check(lines(&filed, ErrorOutput::Splunk), expect![""]);
+        check(
+            lines(&filed, ErrorOutput::Splunk),
+            expect![[r#"
+            {"attemptsMade":1,"arrivalTimestamp":2000,"errorCode":"Splunk.AckTimeout","errorMessage":"why","attemptEndingTimestamp":5000,"rawData":"dGhyZWU=","EventId":"49000000000000000000000000000000000000000000000000000013.0"}
+        "#]],
+        );
         check(
             lines(&[(10, 15, Verdict::Delivered)], ErrorOutput::Splunk),
-            expect![""],
+            expect![[r#"
+                none
+            "#]],
         );
-        check(lines(&[], ErrorOutput::Splunk), expect![""]);
+        check(
+            lines(&[], ErrorOutput::Splunk),
+            expect![[r#"
+            none
+        "#]],
+        );
     }
 }

@@ -122,13 +122,13 @@ mod tests {
 
     #[test]
     fn a_cuts_plan_is_the_sinks_and_behind_it_where_failures_go() {
-        check(r#"{"v":1}"#, expect![""]);
+        check(r#"{"v":1}"#, expect![[r#"{"v":1} / nothing fails"#]]);
         check(
             "{\"v\":1}\n{\"v\":1,\"keys\":{\"splunk-failed\":\"a/b\"}}",
-            expect![""],
+            expect![[r#"{"v":1} / -, a/b"#]],
         );
-        check("{}\n{\"v\":2,\"keys\":{}}", expect![""]);
-        check("{}\noops", expect![""]);
-        check("", expect![""]);
+        check("{}\n{\"v\":2,\"keys\":{}}", expect!["{} / Plan.Version"]);
+        check("{}\noops", expect!["{} / Plan.Damaged"]);
+        check("", expect![" / nothing fails"]);
     }
 }

@@ -131,12 +131,37 @@ mod tests {
 
     #[test]
     fn a_plan_is_read_by_the_sink_and_the_version_that_wrote_it() {
-        check(r#"{"v":2,"sink":"splunk","size":7}"#, expect![""]);
-        check(r#"{"v":3,"sink":"splunk","size":7}"#, expect![""]);
-        check(r#"{"v":2,"sink":"http_endpoint","size":7}"#, expect![""]);
-        check(r#"{"v":2,"size":7}"#, expect![""]);
-        check(r#"{"v":2,"sink":"splunk"}"#, expect![""]);
-        check("oops", expect![""]);
+        check(r#"{"v":2,"sink":"splunk","size":7}"#, expect!["size 7"]);
+        check(
+            r#"{"v":3,"sink":"splunk","size":7}"#,
+            expect![
+                "Plan.Version: this batch was cut by another Standpipe, whose plans have version 3 and not 2: run that one until it is delivered"
+            ],
+        );
+        check(
+            r#"{"v":2,"sink":"http_endpoint","size":7}"#,
+            expect![
+                "Plan.Destination: this batch was cut for another destination: give the stream its `http_endpoint` back until it is delivered"
+            ],
+        );
+        check(
+            r#"{"v":2,"size":7}"#,
+            expect![
+                "Plan.Destination: this batch was cut for another destination: give the stream its `objects` back until it is delivered"
+            ],
+        );
+        check(
+            r#"{"v":2,"sink":"splunk"}"#,
+            expect![
+                "Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"
+            ],
+        );
+        check(
+            "oops",
+            expect![
+                "Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"
+            ],
+        );
     }
 
     #[test]
@@ -145,17 +170,17 @@ mod tests {
             let refusal = of_another(&Plan(plan.as_bytes().to_vec()));
             told(Err(refusal))
         };
-        expect![""].assert_eq(&of_another(r#"{"v":9,"sink":"splunk"}"#));
-        expect![""].assert_eq(&of_another(r#"{"v":1}"#));
-        expect![""].assert_eq(&of_another("oops"));
+        expect!["Plan.Destination: this batch was cut for another destination: give the stream its `splunk` back until it is delivered"].assert_eq(&of_another(r#"{"v":9,"sink":"splunk"}"#));
+        expect!["Plan.Destination: this batch was cut for another destination: give the stream its `objects` back until it is delivered"].assert_eq(&of_another(r#"{"v":1}"#));
+        expect!["Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"].assert_eq(&of_another("oops"));
     }
 
     #[test]
     fn where_failures_go_has_versions_of_its_own() {
         let read = |plan: &str| told(read_of_failures::<Planned>(plan.as_bytes(), 1));
-        expect![""].assert_eq(&read(r#"{"v":1,"size":7}"#));
-        expect![""].assert_eq(&read(r#"{"v":2,"size":7}"#));
-        expect![""].assert_eq(&read(r#"{"v":1}"#));
-        expect![""].assert_eq(&told(Err(without_failures())));
+        expect!["size 7"].assert_eq(&read(r#"{"v":1,"size":7}"#));
+        expect!["Plan.Version: this batch was cut by another Standpipe, whose plans have version 2 and not 1: run that one until it is delivered"].assert_eq(&read(r#"{"v":2,"size":7}"#));
+        expect!["Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"].assert_eq(&read(r#"{"v":1}"#));
+        expect!["Plan.Damaged: the cut of this batch does not say where its failures go: the log is damaged"].assert_eq(&told(Err(without_failures())));
     }
 }

@@ -257,7 +257,13 @@ fn partners_are_chosen_by_name_with_keys_of_their_own() {
     // From review: it was printed, and nobody was warned.
     check(
         r#"sumo_logic: { deployment: endpoint5, token: "abc==" }"#,
-        expect![""],
+        expect![[r#"
+            streams.clicks.source = direct_put (delivery.yaml:3:13)
+            streams.clicks.destination.sumo_logic.deployment = endpoint5 (delivery.yaml:6:33)
+            streams.clicks.destination.sumo_logic.token = [secret] (delivery.yaml:6:51)
+            streams.clicks.failed_output.directory.path = failed (delivery.yaml:4:41)
+            warning: streams.clicks.destination.sumo_logic.token: the secret stands in the open
+        "#]],
     );
     check(
         "honeycomb: { url: { env: ENDPOINT }, api_key: { file: key } }",

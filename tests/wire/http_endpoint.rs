@@ -403,7 +403,10 @@ async fn trouble_on_the_way_has_firehoses_names() {
         Retry, loud: HttpEndpoint.SSLHandshakeCertificatePathFailure
         Unable to complete an SSL Handshake with the endpoint due to invalid certification path. Contact the owner of the endpoint to resolve this issue.
         failed to deliver to `https://collector.test` (name its certificate authority in `ca_file`, or give it a certificate of a known one): failed to connect to `collector.test`: invalid peer certificate: UnknownIssuer"#]]).await;
-    check_rejected(Say::Trouble(nameless), expect![""]).await;
+    check_rejected(Say::Trouble(nameless), expect![[r#"
+        Retry, loud: HttpEndpoint.SSLFailure
+        Unable to complete TLS handshake with the endpoint. Contact the owner of the endpoint to resolve this issue.
+        failed to deliver to `https://collector.test` (it wants a certificate of ours: name one that it takes in `client_certificate_file`, and its key in `client_key_file`): the request to `collector.test` broke off: received fatal alert: CertificateRequired"#]]).await;
     check_rejected(Say::Trouble(expired), expect![[r#"
         Retry, loud: HttpEndpoint.SSLHandshakeCertificatePathValidationFailure
         Unable to complete an SSL Handshake with the endpoint due to certification path validation failure. Contact the owner of the endpoint to resolve this issue.
