@@ -117,7 +117,7 @@ impl Endpoints {
         }
     }
 
-    /// Which request a poll is about; `None` once it was acknowledged.
+    /// Which request a poll is about.
     pub fn polled(&self, asked: &Asked, body: &[u8]) -> Option<usize> {
         let ack = (channel(asked), acks(body)[0]);
         self.owed.get(&ack).map(|owed| owed.sent)
@@ -130,17 +130,17 @@ impl Endpoints {
         let mut told = serde_json::Map::new();
         for id in acks(body) {
             let ack = (channel.clone(), id);
-            let left = self.owed.get_mut(&ack).and_then(|owed| owed.left.as_mut());
+            let left = self.owed.get_mut(&ack).map(|owed| &mut owed.left);
             let is_there = match left {
-                Some(0) => {
-                    self.owed.remove(&ack);
+                Some(left @ Some(0)) => {
+                    *left = None;
                     true
                 }
-                Some(left) => {
+                Some(Some(left)) => {
                     *left -= 1;
                     false
                 }
-                None => false,
+                Some(None) | None => false,
             };
             told.insert(id.to_string(), json!(is_there));
         }
