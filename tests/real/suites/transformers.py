@@ -34,7 +34,7 @@ COUNTS = {"apache_to_json": (1, 0, 1), "redact": (1, 0, 0), "drop_by_level": (2,
 REDACTED = {
     b"paid 4111111111111111 100 EUR": b"paid [card] 100 EUR",
     b"order 12 4111-1111-1111-1111": b"order 12 [card]",
-    b"2026-11-23 3782 822463 10005 200": b"2026-11-23 [card] 200",
+    b"2026-11-23 3782 822463 10005 404": b"2026-11-23 [card] 404",
     b"no card: 4111111111111112, 1 2 3": b"no card: 4111111111111112, 1 2 3",
     b"jo@mail.example.com": b"[email]",
 }
