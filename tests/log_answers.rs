@@ -81,7 +81,8 @@ impl Life {
         });
         let function = "arn:f".into();
         let outlet = &self.handles.outlet;
-        outlet.answer(of, &function, answered.collect()).await
+        let answered: Vec<_> = answered.collect();
+        outlet.answer(of, &function, &answered).await
     }
 }
 
@@ -299,7 +300,8 @@ async fn answer_long(life: &Life, of: SeqRange, bytes: usize) -> Result<(), LogE
     });
     let function = "arn:f".into();
     let outlet = &life.handles.outlet;
-    outlet.answer(of, &function, answered.collect()).await
+    let answered: Vec<_> = answered.collect();
+    outlet.answer(of, &function, &answered).await
 }
 
 // From review: all answers of an invocation entered at once or not at all, so a log that could not
@@ -371,7 +373,7 @@ async fn who_answered_and_when_each_record_arrived_are_kept_with_the_answers() {
     let old = "arn:old".into();
     let outlet = &life.handles.outlet;
     outlet
-        .answer(range(0, 6), &old, answered.collect())
+        .answer(range(0, 6), &old, &answered.collect::<Vec<_>>())
         .await
         .unwrap();
     life.stop().await;

@@ -167,7 +167,7 @@ fn answered(blocks: &[u8]) -> Option<&[u8]> {
 pub fn split(
     of: Span,
     function: &Arc<str>,
-    answered: impl IntoIterator<Item = Answered>,
+    answered: &[Answered],
     bytes_max: usize,
 ) -> Vec<Answers> {
     let mut frames = Vec::new();
@@ -227,20 +227,20 @@ impl Building {
         }
     }
 
-    fn add(&mut self, record: Answered) {
+    fn add(&mut self, record: &Answered) {
         self.bytes += record.cost();
         self.end = self.end.plus(1, u64::from(record.bytes));
         self.first_arrival.get_or_insert(record.arrival);
         let index = self.ends.len() as u32;
-        match record.outcome {
+        match &record.outcome {
             Outcome::Dropped => return,
-            Outcome::Ok(data) => self.slab.extend_from_slice(&data),
+            Outcome::Ok(data) => self.slab.extend_from_slice(data),
             Outcome::Failed(failure, data) => {
                 let failed = FailedRecord {
                     function: self.told.function.clone(),
-                    failure,
+                    failure: failure.clone(),
                     arrival: record.arrival,
-                    data,
+                    data: data.clone(),
                 };
                 self.told.failed.push((index, failed));
             }
@@ -295,7 +295,7 @@ mod tests {
     fn check(letters: &str, bytes_max: usize, expected: Expect) {
         let start = Position::ZERO.plus(100, 1000);
         let of = Span::between(start, start.plus(1000, 10_000)).unwrap();
-        let frames = split(of, &"f".into(), answered(letters), bytes_max);
+        let frames = split(of, &"f".into(), &answered(letters), bytes_max);
         let lines = frames.iter().map(|frame| {
             let blocks = frame.encode_blocks();
             assert_eq!(Answers::decode_of(&blocks), Some(frame.of));
@@ -331,7 +331,7 @@ mod tests {
     fn each_answer_keeps_when_its_record_arrived_and_who_answered() {
         let start = Position::ZERO;
         let of = Span::between(start, start.plus(5, 50)).unwrap();
-        let frames = split(of, &"arn:f".into(), answered("doofd"), 1_000);
+        let frames = split(of, &"arn:f".into(), &answered("doofd"), 1_000);
         let told = Answers::decode_told(&frames[0].encode_blocks()).unwrap();
         let arrivals: Vec<u64> = (0..3)
             .map(|entry| told.arrival(entry).unwrap().as_millis())
@@ -341,7 +341,7 @@ mod tests {
         let (index, failed) = &told.failed[0];
         assert_eq!((*index, failed.arrival.as_millis()), (2, 3));
         assert_eq!(&*failed.function, "arn:f");
-        let dropped = split(of, &"arn:f".into(), answered("dd"), 1_000);
+        let dropped = split(of, &"arn:f".into(), &answered("dd"), 1_000);
         assert_eq!(dropped[0].first_arrival.as_millis(), 0);
     }
 
@@ -368,7 +368,7 @@ mod tests {
         // Damage before them left a guess: 35 bytes, where the three records have 30.
         let start = Position::ZERO.plus(100, 1000);
         let of = Span::between(start, start.plus(3, 35)).unwrap();
-        let ends = |letters| split(of, &"f".into(), answered(letters), 1_000)[0].of.end;
+        let ends = |letters| split(of, &"f".into(), &answered(letters), 1_000)[0].of.end;
         assert_eq!(ends("ooo"), start.plus(3, 35));
         assert_eq!(ends("oo"), start.plus(2, 20));
     }

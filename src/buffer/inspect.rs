@@ -220,8 +220,7 @@ pub fn verify(disk: &dyn Disk, directory: &Path) -> Result<Report, OpenError> {
 }
 
 fn read(disk: &dyn Disk, files: &Directory) -> Result<Read, OpenError> {
-    let chain = recovery::find(disk, files)?;
-    let strange = recovery::strange(disk, files, chain.as_ref())?;
+    let recovery::Findings { chain, strange } = recovery::find(disk, files)?;
     let all = files.segments.len() + files.free.len() - strange.len();
     let Some(chain) = chain else {
         return Ok(Read {

@@ -275,7 +275,7 @@ impl Outlet {
         &self,
         of: SeqRange,
         function: &Arc<str>,
-        answered: Vec<Answered>,
+        answered: &[Answered],
     ) -> Result<(), LogError> {
         let given = answered.len() as u64;
         assert_eq!(of.count(), given, "D1: each record has exactly one answer");
@@ -298,7 +298,7 @@ impl Outlet {
         &self,
         of: SeqRange,
         function: &Arc<str>,
-        answered: Vec<Answered>,
+        answered: &[Answered],
     ) -> Result<Vec<Answers>, LogError> {
         let uncut = self.reader.uncut(Position::ZERO);
         if uncut
@@ -308,18 +308,14 @@ impl Outlet {
             return Err(LogError::Stale);
         }
         let bytes_max = self.reader.shared.geometry.payload_bytes_max();
-        let mut answered = answered.into_iter();
-        let mut at = of.start();
         let mut frames = Vec::new();
         for span in uncut {
             let Some(range) = span.range().shared(of) else {
                 break;
             };
-            let skipped = range.start().get() - at.get();
-            let given = answered.by_ref().skip(skipped as usize);
-            let given = given.take(range.count() as usize);
+            let from = (range.start().get() - of.start().get()) as usize;
+            let given = &answered[from..from + range.count() as usize];
             frames.extend(answers::split(span, function, given, bytes_max));
-            at = range.end();
         }
         Ok(frames)
     }

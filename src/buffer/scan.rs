@@ -234,8 +234,7 @@ pub fn first_header(
             let place = Place { segment, offset };
             let bytes = window.get(offset, HEADER_BYTES)?;
             let header = bytes.and_then(|bytes| Header::decode_of_any_life(bytes, place));
-            let header =
-                header.filter(|header| drawn.is_none_or(|drawn| life::drawn(header.life) == drawn));
+            let header = header.filter(|header| life::is_of(header.life, drawn));
             if header.is_some() {
                 return Ok(header);
             }

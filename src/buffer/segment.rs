@@ -117,12 +117,10 @@ impl Head {
         let half = window.end() / 2;
         for at in (0..half).step_by(GROUP_ALIGNMENT).skip(1) {
             let copy = Head::read_copy(window, at)?;
-            let ours = |head: &Head| {
-                let ours = drawn.is_none_or(|drawn| life::drawn(head.life) == drawn);
-                ours && head.id == id && head.frames_at == 2 * at
-            };
             if let Ok(head) = copy
-                && ours(&head)
+                && life::is_of(head.life, drawn)
+                && head.id == id
+                && head.frames_at == 2 * at
             {
                 return Ok(Ok(head));
             }

@@ -20,6 +20,7 @@ pub use exit::{Exit, Failure};
 
 use crate::config::{Loaded, Problems, Sources, load};
 use crate::outside::Surroundings;
+use crate::outside::http_client::server;
 
 /// A self-hosted, Firehose-style delivery daemon: an acknowledged record is never lost.
 ///
@@ -76,12 +77,7 @@ fn endpoint(text: &str) -> Result<Uri, String> {
     if text.contains('@') {
         return Err("an endpoint has no user and no password".to_owned());
     }
-    let uri: Option<Uri> = text.parse().ok();
-    let uri = uri.filter(|uri| {
-        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        is_web && matches!(uri.path(), "" | "/") && uri.query().is_none()
-    });
-    uri.ok_or_else(|| {
+    server(text).ok_or_else(|| {
         "write the scheme, the host and no path, e.g. `http://127.0.0.1:4573`".to_owned()
     })
 }

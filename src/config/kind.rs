@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::place::Origin;
 use super::problem::Wrong;
 use crate::model::{ByteSize, ByteSizeError};
-use crate::outside::http_client::has_possible_port;
+use crate::outside::http_client::server;
 
 /// How values of type `T` are written.
 pub struct Kind<T> {
@@ -150,15 +150,6 @@ pub const PROXY: Kind<http::Uri> = Kind {
     },
     show: http::Uri::to_string,
 };
-
-/// Scheme and host, and a port perhaps.
-fn server(text: &str) -> Option<http::Uri> {
-    let uri: http::Uri = text.parse().ok()?;
-    let scheme = uri.scheme_str();
-    let is_web = scheme == Some("http") || scheme == Some("https");
-    let has_path = !matches!(uri.path(), "" | "/") || uri.query().is_some();
-    (is_web && !has_path && has_possible_port(&uri)).then_some(uri)
-}
 
 /// It is sent between slashes and commas. Where it has any, it may well be the secret key, so it is
 /// not repeated.

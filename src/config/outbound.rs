@@ -1,6 +1,7 @@
 //! How servers are reached that we send to: authorities, client certificates, proxies. The keys are the
 //! same wherever something is sent.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use http::Uri;
@@ -9,6 +10,7 @@ use super::kind::{self, PATH};
 use super::node::Content;
 use super::problem::Wrong;
 use super::reading::{Block, Keys, Told};
+use super::secret;
 use crate::model::Secret;
 use crate::outside::Surroundings;
 use crate::outside::http_client::{self, ClientIdentity, Proxies};
@@ -30,6 +32,27 @@ pub fn settings(block: &Block<'_>) -> Result<http_client::Settings, Told> {
         identity: identity?,
         proxies: proxies?,
     })
+}
+
+/// Where the server is. It may be a secret as a whole, or hold one; what is shown holds none.
+pub fn url<T: Display, E: Display>(
+    block: &Block<'_>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, Told> {
+    let Some(entry) = block.entry("url") else {
+        return Err(block.missing("url"));
+    };
+    let value = block.discreet(entry, secret::ANY)?;
+    match parse(value.text()) {
+        Ok(url) => {
+            block
+                .reading
+                .say(&entry.value.place, &block.at("url"), &url);
+            warn_if_in_the_open(block, "url", value.text());
+            Ok(url)
+        }
+        Err(error) => Err(block.wrong("url", Wrong::new(error.to_string()))),
+    }
 }
 
 fn identity(block: &Block<'_>) -> Result<Option<ClientIdentity>, Told> {

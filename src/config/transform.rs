@@ -9,7 +9,6 @@ use super::problem::Wrong;
 use super::profiles;
 use super::range;
 use super::reading::{Block, Keys, Told};
-use super::secret;
 use super::settings::Transform;
 use crate::aws::Profile;
 use crate::model::{ByteSize, TransformDescription, limits};
@@ -114,27 +113,9 @@ fn in_lambda(
 }
 
 fn at_url(block: &Block<'_>) -> Result<(Function, http_client::Settings), Told> {
-    let url = url(block);
+    let url = outbound::url(block, str::parse::<FunctionUrl>);
     let http = outbound::settings(block);
     Ok((Function::Http(url?), http?))
-}
-
-/// It may be a secret as a whole, or hold one; what is shown holds none.
-fn url(block: &Block<'_>) -> Result<FunctionUrl, Told> {
-    let Some(entry) = block.entry("url") else {
-        return Err(block.missing("url"));
-    };
-    let value = block.discreet(entry, secret::ANY)?;
-    match value.text().parse::<FunctionUrl>() {
-        Ok(url) => {
-            block
-                .reading
-                .say(&entry.value.place, &block.at("url"), &url);
-            outbound::warn_if_in_the_open(block, "url", value.text());
-            Ok(url)
-        }
-        Err(error) => Err(block.wrong("url", Wrong::new(error.to_string()))),
-    }
 }
 
 fn hints(transform: &Block<'_>, usual: Hints) -> Result<Hints, Told> {

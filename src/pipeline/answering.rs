@@ -113,7 +113,7 @@ impl Desk {
         );
         let mut failures = 0;
         loop {
-            let logged = self.outlet.answer(of, &self.function, piece.clone());
+            let logged = self.outlet.answer(of, &self.function, &piece);
             match logged.await {
                 Ok(()) => break,
                 Err(LogError::Closed) => return Err(Ended::Closed),

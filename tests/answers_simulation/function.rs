@@ -129,7 +129,7 @@ async fn log(stream: &Stream, outlet: &Outlet, invocations: Vec<Invocation>) -> 
         && stream.chance().happens(100)
     {
         let logged = outlet
-            .answer(later.of, &later.function, later.answered.clone())
+            .answer(later.of, &later.function, &later.answered)
             .await;
         stream.world.check(logged == Err(LogError::Stale), || {
             format!("{} was answered before {}", later.of, first.of)
@@ -147,7 +147,7 @@ async fn log(stream: &Stream, outlet: &Outlet, invocations: Vec<Invocation>) -> 
         let mut start = of.start();
         for (answered, given) in answered.chunks(each).zip(given.chunks(each)) {
             let piece = SeqRange::new(start, start.plus(answered.len() as u64));
-            let logged = || outlet.answer(piece, &function, answered.to_vec());
+            let logged = || outlet.answer(piece, &function, answered);
             if stream.until_durable(logged).await?.is_none() {
                 return Ok(());
             }

@@ -246,7 +246,7 @@ async fn whoever_else_answers_meanwhile_each_record_has_one_answer() {
             outcome: Outcome::Ok("mine".into()),
         };
         let one = SeqRange::new(Seq::new(number), Seq::new(number + 1));
-        let mine = work.arrivals.answer(one, &me, vec![answered]).await;
+        let mine = work.arrivals.answer(one, &me, &[answered]).await;
         let is_fair = !matches!(mine, Err(LogError::Full | LogError::Closed));
         assert!(is_fair, "{mine:?}");
     }

@@ -21,7 +21,7 @@ pub struct Chain {
     /// The head's snapshot.
     pub state: State,
     pub links: Vec<Link>,
-    /// Above the head, with neither head nor frame.
+    /// Above the head, cut short: with neither head nor frame.
     pub empty: Vec<u64>,
 }
 
@@ -62,11 +62,18 @@ impl Link {
     }
 }
 
-/// `None` where nothing was ever written.
-pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, OpenError> {
+/// What the segments' files are, as far as it must be looked at.
+pub struct Findings {
+    /// `None` where nothing was ever written.
+    pub chain: Option<Chain>,
+    /// Segments by their names that hold what neither a daemon nor a crash leaves: no head, no frame,
+    /// and no head of a former use either.
+    pub strange: Vec<u64>,
+}
+
+pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Findings, OpenError> {
     let drawn = drawn(disk, directory)?;
-    let mut links = Vec::new();
-    let mut empty = Vec::new();
+    let (mut links, mut empty, mut strange) = (Vec::new(), Vec::new(), Vec::new());
     for (&id, &bytes) in directory.segments.iter().rev() {
         let failed = |cause| OpenError::disk("read", segment_name(id), cause);
         let file = disk.open(Path::new(&segment_name(id))).map_err(failed)?;
@@ -83,7 +90,8 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, Ope
         let Some((head, state)) = head else {
             match headless(&mut window, drawn, id, file)? {
                 Some(link) => links.push(link),
-                None => empty.push(id),
+                None if Head::may_have_stood(&mut window).map_err(failed)? => empty.push(id),
+                None => strange.push(id),
             }
             continue;
         };
@@ -100,15 +108,19 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Option<Chain>, Ope
         note_missing(&mut links, directory, id);
         links.push(newest);
         links.reverse();
-        return Ok(Some(Chain {
+        let chain = Some(Chain {
             state,
             links,
             empty,
-        }));
+        });
+        return Ok(Findings { chain, strange });
     }
     match links.last() {
         // Without a frame it is a first start that was cut short.
-        None => Ok(None),
+        None => Ok(Findings {
+            chain: None,
+            strange,
+        }),
         Some(link) => Err(OpenError::NoHead {
             name: segment_name(link.id),
         }),
@@ -131,30 +143,6 @@ fn drawn(disk: &dyn Disk, directory: &Directory) -> Result<Option<u32>, OpenErro
         }
     }
     Ok(None)
-}
-
-/// Files that are segments by their names, and hold what neither a daemon nor a crash leaves: no head,
-/// no frame, and no head of a former use either.
-pub fn strange(
-    disk: &dyn Disk,
-    directory: &Directory,
-    chain: Option<&Chain>,
-) -> Result<Vec<u64>, OpenError> {
-    let above = chain.and_then(|chain| chain.links.first());
-    let mut strange = Vec::new();
-    let segments = directory.segments.iter();
-    for (&id, &bytes) in segments.filter(|(id, _)| above.is_none_or(|newest| newest.id < **id)) {
-        if chain.is_some_and(|chain| !chain.empty.contains(&id)) {
-            continue;
-        }
-        let failed = |cause| OpenError::disk("read", segment_name(id), cause);
-        let file = disk.open(Path::new(&segment_name(id))).map_err(failed)?;
-        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
-        if !Head::may_have_stood(&mut Window::new(file, size)).map_err(failed)? {
-            strange.push(id);
-        }
-    }
-    Ok(strange)
 }
 
 /// What frames say of a segment without a head; `None` where there are none.

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
-pub use chain::{find, strange};
+pub use chain::{Findings, find};
 pub use directory::{Directory, enter, look};
 pub use replay::{Replayed, Standing, replay};
 
@@ -64,8 +64,8 @@ pub fn recover(
 ) -> Result<Recovered, OpenError> {
     let highest = directory.segments.keys().next_back();
     let next_id = highest.map_or(1, |id| id + 1);
-    let chain = find(disk, directory)?;
-    for id in strange(disk, directory, chain.as_ref())? {
+    let Findings { chain, strange } = find(disk, directory)?;
+    for id in strange {
         set_aside(disk, directory, id, metrics)?;
     }
     let Some(chain) = chain else {
@@ -79,9 +79,9 @@ pub fn recover(
             next_id,
         });
     };
-    let cut_short = chain.empty.iter();
-    cut_short
-        .filter(|id| directory.segments.contains_key(id))
+    chain
+        .empty
+        .iter()
         .for_each(|id| happened::buffer::cut_short(*id));
     let mut replayed = replay(chain)?;
     tell_damage(disk, &replayed, metrics);

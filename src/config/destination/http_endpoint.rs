@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::requests;
+use crate::config::outbound;
 use crate::config::reading::{Block, Keys, Told};
 use crate::config::secret;
 use crate::model::{Compression, limits};
@@ -40,7 +41,7 @@ pub fn read(
     let Some(block) = destination.block_if_given("http_endpoint", &KEYS)? else {
         return Ok(None);
     };
-    let url = requests::url(&block, EndpointUrl::parse);
+    let url = outbound::url(&block, EndpointUrl::parse);
     let access_key = block.optional_secret("access_key", secret::ACCESS_KEY);
     let requests = requests::read(&block, Compression::Uncompressed);
     let (url, access_key, requests) = (url?, access_key?, requests?);

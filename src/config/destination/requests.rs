@@ -1,14 +1,13 @@
 //! What is said alike of the generic HTTP endpoint and of every partner.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Duration;
 
 use crate::config::outbound;
 use crate::config::problem::Wrong;
 use crate::config::range;
 use crate::config::reading::{Block, Told};
-use crate::config::secret::{self, Rule};
+use crate::config::secret::Rule;
 use crate::model::{Compression, Secret, limits};
 use crate::outside::http_client;
 use crate::sink::http_endpoint::{AttributesError, CommonAttributes};
@@ -49,27 +48,6 @@ pub fn read(block: &Block<'_>, encoding: Compression) -> Result<Requests, Told> 
         retry_duration: retry_duration?,
         http: http?,
     })
-}
-
-/// It may be a secret as a whole, and what follows the host is never shown.
-pub fn url<T: Display, E: Display>(
-    block: &Block<'_>,
-    parse: fn(&str) -> Result<T, E>,
-) -> Result<T, Told> {
-    let Some(entry) = block.entry("url") else {
-        return Err(block.missing("url"));
-    };
-    let value = block.discreet(entry, secret::ANY)?;
-    match parse(value.text()) {
-        Ok(url) => {
-            block
-                .reading
-                .say(&entry.value.place, &block.at("url"), &url);
-            outbound::warn_if_in_the_open(block, "url", value.text());
-            Ok(url)
-        }
-        Err(error) => Err(block.wrong("url", Wrong::new(error.to_string()))),
-    }
 }
 
 /// How long a request is tried again, from its first failure.

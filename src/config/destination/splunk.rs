@@ -33,7 +33,7 @@ pub fn read(destination: &Block<'_>) -> Result<Option<Splunk>, Told> {
     let Some(block) = destination.block_if_given("splunk", &KEYS)? else {
         return Ok(None);
     };
-    let url = requests::url(&block, HecUrl::parse);
+    let url = outbound::url(&block, HecUrl::parse);
     let token = block.required_secret("token", secret::HEADER);
     let formats = [("raw", Format::Raw), ("event", Format::Event)];
     let format = block.choice("format", &formats, Format::Raw);

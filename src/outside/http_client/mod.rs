@@ -43,6 +43,14 @@ pub struct ClientIdentity {
     pub key_pem: Secret,
 }
 
+/// Where a server is: scheme and host, and a port perhaps, with no path.
+pub fn server(text: &str) -> Option<http::Uri> {
+    let uri: http::Uri = text.parse().ok()?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_path = !matches!(uri.path(), "" | "/") || uri.query().is_some();
+    (is_web && !has_path && has_possible_port(&uri)).then_some(uri)
+}
+
 /// `Uri` takes ports that no server can have.
 pub fn has_possible_port(uri: &http::Uri) -> bool {
     let Some(authority) = uri.authority() else {

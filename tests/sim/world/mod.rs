@@ -194,16 +194,15 @@ impl Door {
         if limits.timeout <= latency {
             self.world.late(asked.host, entry);
         }
+        let cause = |why: &str| Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(why));
         let broken = |why: &str| SendError::Broken {
             authority: authority.clone(),
-            cause: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(why)),
+            cause: cause(why),
         };
         if let Fate::Lost(Loss::NotConnected) = fate {
             tokio::time::sleep(latency).await;
-            return Err(SendError::Connect {
-                authority,
-                cause: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("refused")),
-            });
+            let cause = cause("refused");
+            return Err(SendError::Connect { authority, cause });
         }
         let halfway = matches!(fate, Fate::Lost(Loss::BrokenHalfway));
         let Some(body) = collect(request.into_body(), halfway)
@@ -218,10 +217,7 @@ impl Door {
         let answer = match fate {
             Fate::Lost(Loss::NotConnected | Loss::BrokenHalfway) => None,
             Fate::Lost(Loss::BrokenBefore | Loss::SilentBefore) => None,
-            Fate::Served | Fate::Refused(_) => {
-                Some(self.world.serve((asked, entry, body), fate, latency))
-            }
-            Fate::Lost(Loss::BrokenAfter) => {
+            Fate::Served | Fate::Refused(_) | Fate::Lost(Loss::BrokenAfter) => {
                 Some(self.world.serve((asked, entry, body), fate, latency))
             }
             Fate::Lost(Loss::SilentAfter) => {
