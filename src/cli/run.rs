@@ -64,6 +64,7 @@ impl Run {
         runtime.shutdown_background();
         Ok(match outcome {
             Outcome::Stopped | Outcome::Aborted => Exit::Stopped,
+            Outcome::DiskFailed => Exit::Disk,
             Outcome::LeftUndelivered => Exit::TryAgain,
             Outcome::Panicked => Exit::Bug,
         })

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Duration, Instant, sleep_until};
 
+use crate::buffer::Health;
 use crate::daemon::Daemon;
 use crate::daemon::streams::Task;
 use crate::outside::stop::{self, Mode, Phase, Stopper};
@@ -41,6 +42,8 @@ pub enum Outcome {
     LeftUndelivered,
     /// A second wish came before the drain was over.
     Aborted,
+    /// B6: the log stopped. Nothing that was acknowledged is lost, but the disk wants a look.
+    DiskFailed,
     /// A task panicked: a bug.
     Panicked,
 }
@@ -100,6 +103,9 @@ impl Daemon {
         watch.until_done(&mut tasks, &mut background).await;
         admin_stopper.advance(Phase::Halting);
         watch.last_word(&mut background).await;
+        if self.status.health() == Health::Failed {
+            watch.disk_failed();
+        }
         let buffered = self
             .status
             .totals()
@@ -240,6 +246,17 @@ impl Watch {
         if self.shutdown.mode == Mode::Deliver && self.outcome == Outcome::Stopped {
             self.outcome = Outcome::LeftUndelivered;
         }
+    }
+
+    /// Known at the very end: the last word may be what failed.
+    fn disk_failed(&mut self) {
+        self.outcome = match self.outcome {
+            Outcome::Stopped
+            | Outcome::LeftUndelivered
+            | Outcome::Aborted
+            | Outcome::DiskFailed => Outcome::DiskFailed,
+            Outcome::Panicked => Outcome::Panicked,
+        };
     }
 
     fn panicked(&mut self, panic: &Panic) {

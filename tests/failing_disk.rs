@@ -1,4 +1,5 @@
-//! A disk that never answers: health says so, and a stop does not wait for it.
+//! A disk that never answers, or that fails for good: health says so, a stop does not wait for it, and
+//! the outcome tells.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
@@ -21,22 +22,33 @@ use tokio::time::advance;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// While it is shut, syncs wait.
+/// While it is shut, syncs wait; once it is broken, they fail.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<Passage>, Condvar)>);
 
 #[derive(Default)]
 struct Passage {
     shut: bool,
+    broken: bool,
     waiting: usize,
 }
 
 impl Gate {
-    fn pass(&self) {
+    fn pass(&self) -> io::Result<()> {
         let mut passage = self.0.0.lock().unwrap();
         passage.waiting += 1;
         let mut passage = self.0.1.wait_while(passage, |it| it.shut).unwrap();
         passage.waiting -= 1;
+        match passage.broken {
+            true => Err(io::Error::other("the device is gone")),
+            false => Ok(()),
+        }
+    }
+
+    /// For good.
+    fn break_down(&self) {
+        self.0.0.lock().unwrap().broken = true;
+        self.shut(false);
     }
 
     fn shut(&self, shut: bool) {
@@ -104,7 +116,7 @@ impl DiskFile for SlowFile {
         self.0.allocate(bytes)
     }
     fn sync(&self) -> io::Result<()> {
-        self.1.pass();
+        self.1.pass()?;
         self.0.sync()
     }
     fn size(&self) -> io::Result<u64> {
@@ -220,4 +232,24 @@ async fn a_stop_does_not_wait_for_a_disk_that_hangs() {
         }
     };
     assert_eq!(outcome, Some(Outcome::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_stop_after_the_disk_failed_says_that_it_did() {
+    let mut hung = hung().await;
+    hung.gate.break_down();
+    // The first sync fails, and so does that of the segment that takes over.
+    let put = hung.running.join_next().await;
+    assert_eq!(put.unwrap().unwrap(), None, "the put is answered");
+    // The commit is over a moment after it has answered.
+    while hung.asked("/readyz").await == "200 ok" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        hung.asked("/readyz").await,
+        "503 the disk failed: nothing is taken until a restart on a disk that works"
+    );
+    hung.wish.send(Wish).await.unwrap();
+    let outcome = hung.running.join_next().await;
+    assert_eq!(outcome.unwrap().unwrap(), Some(Outcome::DiskFailed));
 }
