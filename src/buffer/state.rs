@@ -195,6 +195,27 @@ impl State {
         }
     }
 
+    /// So many numbers are not given out, for damage may have taken the records that had them: as
+    /// arrivals they count as quarantined, while answers are asked for again under other numbers. A
+    /// lane that was never used stays so.
+    pub fn skip(&mut self, lane: LaneId, records: u64) -> Option<Span> {
+        let stream = self.streams.get_mut(&lane.stream)?;
+        let rest = stream.rest.quarantined;
+        let known = stream.lane_mut(lane.lane);
+        if lane.lane == Lane::Answers && *known == LaneState::default() {
+            return None;
+        }
+        let span = Span::between(known.tail, known.tail.plus(records, 0))?;
+        known.tail = span.end;
+        let readers = std::iter::once(&mut known.main).chain(&mut known.backup);
+        readers.for_each(|reader| reader.done.add(span));
+        stream.rest.quarantined = match lane.lane {
+            Lane::Arrivals => rest + records,
+            Lane::Answers => rest,
+        };
+        Some(span)
+    }
+
     pub fn insert_part(&mut self, lane: LaneId, segment: u64, part: Part) {
         if let Some(stream) = self.streams.get_mut(&lane.stream)
             && let parts = &mut stream.lane_mut(lane.lane).parts

@@ -14,6 +14,7 @@
 
 mod chain;
 mod directory;
+mod doubt;
 mod replay;
 mod unproven;
 
@@ -90,6 +91,7 @@ pub fn recover(
         files.insert(standing.id, SegmentFile::new(standing.file.clone()));
     }
     settle_lost(&mut replayed, &files);
+    skip_doubtful(&mut replayed);
     let again = write_again(&mut replayed);
     let Replayed {
         mut state,
@@ -249,6 +251,20 @@ fn settle_lost(replayed: &mut Replayed, files: &BTreeMap<u64, SegmentFile>) {
             .get(&id)
             .map_or(vec![span], |known| known.gaps(span));
         lost.into_iter().for_each(|span| state.lose(id, span));
+    }
+}
+
+/// B3: numbers that may have been given out in what nobody understands are not given out again, and
+/// shown (B5); this life's first snapshot makes that durable.
+fn skip_doubtful(replayed: &mut Replayed) {
+    let Replayed { state, doubt, .. } = replayed;
+    let lanes: Vec<LaneId> = state.lanes().map(|(id, _)| id).collect();
+    for id in lanes {
+        let skipped = state.skip(id, doubt.records(id));
+        let stream = state.streams.get(&id.stream);
+        if let Some((span, stream)) = skipped.zip(stream) {
+            happened::buffer::numbers_skipped(&stream.facts.name, span.range());
+        }
     }
 }
 

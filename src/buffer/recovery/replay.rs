@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::chain::{Chain, Link, Origin};
+use super::doubt::Doubt;
 use super::unproven::{self, Unproven};
 use crate::buffer::OpenError;
 use crate::buffer::entry::Effect;
@@ -14,7 +15,8 @@ use crate::buffer::ledger::{Position, Span};
 use crate::buffer::quarantine;
 use crate::buffer::reader::LaneId;
 use crate::buffer::scan::{Depth, Found, Window, scan};
-use crate::buffer::segment::segment_name;
+use crate::buffer::segment::{frames_at, segment_name};
+use crate::buffer::snapshot;
 use crate::buffer::state::{OutOfOrder, Sealed, State};
 use crate::model::Timestamp;
 use crate::outside::disk::DiskFile;
@@ -32,6 +34,8 @@ pub struct Replayed {
     pub lost: Vec<(LaneId, Span)>,
     /// The same above everything proven: behind the frames there.
     pub lost_unproven: Vec<(LaneId, Span, Timestamp)>,
+    /// What is damaged beyond understanding, as far as no later frame tells what it held.
+    pub doubt: Doubt,
     /// Where the last segment's first frame that is not whole stands.
     pub torn: Option<Place>,
     /// Segments that lost their heads.
@@ -58,6 +62,7 @@ pub fn replay(chain: Chain) -> Result<Replayed, OpenError> {
         damaged: Vec::new(),
         lost: Vec::new(),
         lost_unproven: Vec::new(),
+        doubt: Doubt::default(),
         torn: None,
         headless: Vec::new(),
     };
@@ -146,6 +151,17 @@ impl Replayed {
         }
         let lost = lost.into_iter().map(|(stream, span, _)| (stream, span));
         self.lost.extend(lost);
+        let behind_head = link.frames_at.saturating_sub(self.head_bytes_min());
+        self.doubt.grow(behind_head);
+    }
+
+    /// How long a head of the state as it is would be at least: that of a segment that lost its own.
+    fn head_bytes_min(&self) -> u32 {
+        let mut state = self.state.clone();
+        let live = self.state.segments.iter();
+        let live = live.filter(|(segment, _)| !self.state.is_dead(**segment));
+        state.segments = live.map(|(segment, sealed)| (*segment, *sealed)).collect();
+        frames_at(snapshot::encode(&state).len())
     }
 
     fn take_proven(&mut self, window: &mut Window, link: &Link) -> io::Result<()> {
@@ -155,6 +171,7 @@ impl Replayed {
         })?;
         if end < link.proven_upto {
             // B5: something durable stood here, and nothing of it can be found.
+            self.doubt.grow(link.proven_upto - end);
             self.add_damage(quarantine::Stretch {
                 segment: link.id,
                 offset: end,
@@ -184,7 +201,10 @@ impl Replayed {
                 self.mourn(&header);
                 false
             }
-            Found::Gap { .. } => false,
+            Found::Gap { length, .. } => {
+                self.doubt.grow(length);
+                false
+            }
         };
         if !is_whole {
             self.add_damage(stretch);
@@ -206,9 +226,13 @@ impl Replayed {
                 }
                 let hole = state.add_records(header);
                 self.lost.extend(hole.map(|hole| (header.lane(), hole)));
+                self.doubt.clear(header.lane());
             }
             Effect::Answers(of) => match state.add_answers(header, of) {
-                Ok(hole) => self.lost.extend(hole.map(|hole| (header.lane(), hole))),
+                Ok(hole) => {
+                    self.lost.extend(hole.map(|hole| (header.lane(), hole)));
+                    self.doubt.clear(header.lane());
+                }
                 Err(OutOfOrder) => return false,
             },
             Effect::Cut(cut) => state.add_cut(header.reader_id(), cut),
@@ -237,6 +261,7 @@ impl Replayed {
         if header.kind != Kind::Records || !self.knows_stream_of(header) {
             return;
         }
+        self.doubt.clear(header.lane());
         let hole = self.state.add_records(header);
         self.lost.extend(hole.map(|hole| (header.lane(), hole)));
         let span = Span::between(header.first, header.end());

@@ -175,6 +175,7 @@ impl Gathering<'_> {
             let hole = Span::between(*tail, header.first);
             let hole = hole.map(|hole| (header.lane(), hole));
             self.into.lost.extend(hole);
+            self.into.doubt.clear(header.lane());
             *tail = header.end();
         }
         follows

@@ -76,6 +76,15 @@ pub fn quarantined(stream: &StreamName, range: SeqRange) {
     error!(%stream, %range, records = range.count(), "records were damaged in the log");
 }
 
+/// B3, B5: nobody can tell whether a damaged stretch held these, the last records of a stream.
+pub fn numbers_skipped(stream: &StreamName, range: SeqRange) {
+    error!(
+        %stream, %range, records = range.count(),
+        "a damaged stretch may have held the last records of this stream: so many at most, and none \
+         gets their numbers"
+    );
+}
+
 /// The damaged stretch could not be copied; its records are settled all the same.
 pub fn quarantine_copy_failed(error: &io::Error) {
     warn!(error = %Chain(error), "failed to copy a damaged stretch to quarantine/");
