@@ -392,4 +392,9 @@ impl Extents {
         let reader = self.0.clone();
         off_thread(&self.0.shared.disk, move || reader.read(range)).await
     }
+
+    /// Whether none of these records was quarantined, so that all of them will be read.
+    pub fn are_whole(&self, ranges: &[SeqRange]) -> bool {
+        self.0.are_live(ranges)
+    }
 }

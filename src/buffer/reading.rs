@@ -84,6 +84,19 @@ impl Reader {
         live.iter().find_map(|span| span.range().shared(range))
     }
 
+    /// Whether none of these records is at rest.
+    pub fn are_live(&self, ranges: &[SeqRange]) -> bool {
+        let inner = self.shared.inner();
+        let stream = inner.state.streams.get(&self.id.stream);
+        let live = stream.map(|stream| stream.live(self.id.kind));
+        let live = live.unwrap_or_default();
+        let is_live = |range: &SeqRange| {
+            let mut spans = live.iter().map(|span| span.range());
+            spans.any(|span| span.shared(*range) == Some(*range))
+        };
+        ranges.iter().all(is_live)
+    }
+
     /// Reads on from `gathered.next`, within one segment.
     fn read_some(&self, wanted: SeqRange, gathered: &mut Gathered) -> Result<(), ReadError> {
         let from = gathered.next;

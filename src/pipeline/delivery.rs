@@ -112,10 +112,15 @@ impl Delivery {
     async fn deliver_whole(&mut self, sink: &dyn Sink) -> Result<(), LeftToTheNextLife> {
         let good: Arc<Select> = Arc::new(reading::good);
         let ranges = self.cut.ranges.clone();
-        let mut size = match self.route.reader {
-            ReaderKind::Arrivals | ReaderKind::Backup => self.size(),
+        let is_as_cut = match self.route.reader {
+            // Another life, or another attempt, may have met damage (B5).
+            ReaderKind::Arrivals | ReaderKind::Backup => self.reading.is_whole(&ranges),
             // Some may have failed in the transformer.
-            ReaderKind::Answers => self.measure(&ranges, good.as_ref()).await?,
+            ReaderKind::Answers => false,
+        };
+        let mut size = match is_as_cut {
+            true => self.size(),
+            false => self.measure(&ranges, good.as_ref()).await?,
         };
         while 0 < size.records {
             let started = Instant::now();

@@ -67,6 +67,11 @@ impl Reading {
             .take()
     }
 
+    /// Whether all of these records are still to be read, as they were when they were cut.
+    pub fn is_whole(&self, ranges: &[SeqRange]) -> bool {
+        self.extents.are_whole(ranges)
+    }
+
     /// Reads the whole cut to see what would be selected of it. `None` where a read failed:
     /// `take_damage` tells whether a stretch was damaged.
     pub async fn measure(&self, ranges: &[SeqRange], select: &Select) -> Option<Size> {
