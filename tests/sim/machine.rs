@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use standpipe::buffer::{Status, Totals};
+use standpipe::buffer::{Health, Status, Totals};
 use standpipe::daemon::{Daemon, Doors, Outcome, Sockets, Wish};
 use standpipe::model::Timestamp;
 use standpipe::outside::disk::Disk;
@@ -278,9 +278,12 @@ impl Machine {
         });
         let outcome = ended.await.expect("a stop has a deadline");
         let outcome = outcome.expect("one daemon").expect("it does not panic");
-        let gentle = match mode {
-            Mode::Keep => outcome == Outcome::Stopped,
-            Mode::Deliver => matches!(outcome, Outcome::Stopped | Outcome::LeftUndelivered),
+        let disk_failed = life.status.health() == Health::Failed;
+        let gentle = match outcome {
+            Outcome::Stopped => !disk_failed,
+            Outcome::LeftUndelivered => mode == Mode::Deliver && !disk_failed,
+            Outcome::DiskFailed => disk_failed,
+            Outcome::Aborted | Outcome::Panicked => false,
         };
         assert!(gentle, "{}: stopped with {outcome:?}", self.plan.name);
         self.remember(&life.status);
