@@ -224,12 +224,22 @@ async fn a_folder_with_answers_verdicts_and_a_backup_opens_as_it_always_did() {
         backup: [cut 3 2..4] c d e f g h / 4 wait
     "#]]).await;
     life.stop().await;
-    // Neither is wanted any more: yesterday's answers are delivered, nobody is kept waiting for copies.
+    // Neither is wanted any more: yesterday's answers are delivered, and the copies are owed.
     let life = start(folder.path(), &[]);
     check(&life, expect![[r#"
         8 accepted, 1 delivered, 0 failed, 1 dropped, 6 buffered
         arrivals: h / 1 wait
         answers: [cut 1 0..3, 0..1 delivered, 1..2 HttpEndpoint.DestinationException] A x(Lambda.FunctionError by arn:f) D F x(Lambda.FunctionError by arn:f) / 2 wait
+    "#]]).await;
+    life.put(&["i"]).await;
+    life.stop().await;
+    let life = start(folder.path(), &BOTH);
+    life.put(&["j"]).await;
+    check(&life, expect![[r#"
+        10 accepted, 1 delivered, 0 failed, 1 dropped, 8 buffered
+        arrivals: h i j / 3 wait
+        answers: [cut 1 0..3, 0..1 delivered, 1..2 HttpEndpoint.DestinationException] A x(Lambda.FunctionError by arn:f) D F x(Lambda.FunctionError by arn:f) / 2 wait
+        backup: [cut 3 2..4] c d e f g h j / 5 wait
     "#]]).await;
     life.stop().await;
 }

@@ -55,6 +55,11 @@ impl Page {
             self.metrics
                 .conserve(&Stream::named(stream), &shown(&totals));
         }
+        for (stream, records) in status.for_backup() {
+            let stream = Stream::named(stream);
+            let gauge = self.metrics.backup_records.get_or_create(&stream);
+            gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
+        }
         let segments = status.segments();
         for (state, count) in [("used", segments.used), ("free", segments.free)] {
             let gauge = self.metrics.log_segments.get_or_create(&Segments { state });

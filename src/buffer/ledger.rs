@@ -19,6 +19,11 @@ impl Position {
         seq: Seq::ZERO,
         byte: 0,
     };
+    /// Behind everything that will ever be there.
+    pub const END: Position = Position {
+        seq: Seq::new(u64::MAX),
+        byte: u64::MAX,
+    };
 
     pub fn plus(self, records: u64, bytes: u64) -> Position {
         Position {
@@ -97,6 +102,16 @@ impl Ledger {
         self.spans.insert(merged.start.seq, merged);
     }
 
+    /// Forgets what lies behind `end`.
+    pub fn end_at(&mut self, end: Position) {
+        self.spans.retain(|start, _| *start < end.seq);
+        if let Some(mut last) = self.spans.last_entry()
+            && end.seq < last.get().end.seq
+        {
+            last.get_mut().end = end;
+        }
+    }
+
     pub fn covers(&self, range: SeqRange) -> bool {
         let before = self.spans.range(..=range.start()).next_back();
         before.is_some_and(|(_, span)| range.end() <= span.end.seq)
@@ -163,6 +178,28 @@ mod tests {
         }
         let gaps = show(ledger.gaps(span(0, 20)));
         expected.assert_eq(&format!("{} / gaps {gaps}", show(ledger.spans())));
+    }
+
+    #[test]
+    fn what_lies_behind_an_end_is_forgotten() {
+        for (end, expected) in [
+            (0, ""),
+            (3, "0..3"),
+            (5, "0..5"),
+            (8, "0..5 7..8"),
+            (20, "0..5 7..9"),
+        ] {
+            let mut ledger = Ledger::default();
+            ledger.add(span(0, 5));
+            ledger.add(span(7, 9));
+            ledger.end_at(at(end));
+            assert_eq!(show(ledger.spans()), expected, "at {end}");
+        }
+        let mut ledger = Ledger::default();
+        ledger.add(Span::between(at(7), Position::END).unwrap());
+        assert_eq!(show(ledger.gaps(span(0, 20))), "0..7");
+        ledger.end_at(at(9));
+        assert_eq!(show(ledger.gaps(span(0, 20))), "0..7 9..20");
     }
 
     #[test]

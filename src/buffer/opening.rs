@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::committer::Committer;
+use super::entry::Entry;
+use super::frame::Kind;
 use super::geometry::{Geometry, size_within};
 use super::index::Indexes;
 use super::intake::Intake;
 use super::lane::LaneState;
+use super::ledger::Position;
 use super::life;
 use super::outlet::Outlet;
 use super::pool::{Fill, Pool};
@@ -144,7 +147,7 @@ pub fn open(
     let (mut directory, lock) = recovery::enter(disk.as_ref(), &settings.directory)?;
     let geometry = Geometry::of(bounded(disk.as_ref(), settings)?);
     let mut recovered = recovery::recover(disk.as_ref(), &mut directory, &metrics, &mut dice)?;
-    adopt_streams(&mut recovered.state, streams, clock.now());
+    adopt_streams(&mut recovered, streams, clock.now());
     let transformed = transformed(&recovered.state, streams);
     check_lanes(&recovered.state, &transformed, geometry)?;
     let pool = fill_pool(disk.clone(), geometry, &directory, &recovered.free)?;
@@ -196,11 +199,25 @@ fn check_lanes(
 }
 
 /// Streams that are new get a number that was never used; others that changed, a new version.
-fn adopt_streams(state: &mut State, specs: &[StreamSpec], now: Timestamp) {
+fn adopt_streams(recovered: &mut Recovered, specs: &[StreamSpec], now: Timestamp) {
+    let Recovered { state, again, .. } = recovered;
     for spec in specs {
         let id = adopt_stream(state, spec, now);
-        state.want_backup(id, spec.readers.contains(&ReaderKind::Backup));
+        match spec.readers.contains(&ReaderKind::Backup) {
+            true => state.want_backup(id),
+            // What is written again was put while it was wanted, if it was.
+            false => state.retire_backup(id, |tail| behind(tail, again, id)),
+        }
     }
+}
+
+/// Where a stream's arrivals end once these entries stand behind `tail`.
+fn behind(tail: Position, again: &[Entry], stream: u32) -> Position {
+    let arrivals = again.iter().map(|entry| &entry.draft);
+    let arrivals = arrivals.filter(|draft| draft.kind == Kind::Records && draft.stream == stream);
+    arrivals.fold(tail, |end, draft| {
+        end.plus(u64::from(draft.count), draft.slab.len() as u64)
+    })
 }
 
 fn adopt_stream(state: &mut State, spec: &StreamSpec, now: Timestamp) -> u32 {
@@ -335,22 +352,27 @@ fn hand_out(shared: Arc<Shared>, writer: Writer, specs: &[StreamSpec]) -> Opened
     let mut orphans = Vec::new();
     for (id, stream) in &inner.state.streams {
         let facts = stream.facts.clone();
-        if !specs.iter().any(|spec| spec.name == facts.name) {
+        let Some(spec) = specs.iter().find(|spec| spec.name == facts.name) else {
             happened::buffer::orphaned(&facts.name, stream.totals().buffered);
             orphans.push(facts);
             continue;
-        }
+        };
         let reader = |kind| Reader {
             shared: shared.clone(),
             id: ReaderId { stream: *id, kind },
         };
         let outlet = |kind| Outlet::new(reader(kind), door.clone());
-        let backup = stream.arrivals.backup.as_ref();
+        let has_backup = spec.readers.contains(&ReaderKind::Backup);
+        let for_backup = stream.live(ReaderKind::Backup);
+        if !has_backup && !for_backup.is_empty() {
+            let records = for_backup.iter().map(|span| span.records()).sum();
+            happened::buffer::backup_orphaned(&facts.name, records);
+        }
         let handles = Handles {
             intake: Intake::new(reader(ReaderKind::Arrivals), door.clone()),
             outlet: outlet(ReaderKind::Arrivals),
             answers: outlet(ReaderKind::Answers),
-            backup: backup.map(|_| outlet(ReaderKind::Backup)),
+            backup: has_backup.then(|| outlet(ReaderKind::Backup)),
             facts: facts.clone(),
         };
         streams.insert(facts.name, handles);

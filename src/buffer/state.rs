@@ -9,7 +9,7 @@ use super::Settled;
 use super::control::{OpenCut, Settlement};
 use super::frame::Header;
 use super::lane::{LaneState, Part, ReaderState};
-use super::ledger::Span;
+use super::ledger::{Position, Span};
 use super::reader::{Lane, LaneId, ReaderId};
 use super::stream::Stream;
 use super::verdicts::PartVerdict;
@@ -230,22 +230,38 @@ impl State {
         !self.live_parts.contains_key(&segment)
     }
 
-    /// The source record backup is wanted from here on, or not any more.
-    pub fn want_backup(&mut self, stream: u32, wanted: bool) {
+    /// The source record backup is wanted from here on, beside what it is owed.
+    pub fn want_backup(&mut self, stream: u32) {
         let Some(known) = self.streams.get_mut(&stream) else {
             return;
         };
         let lane = &mut known.arrivals;
-        match (&lane.backup, wanted) {
-            (None, true) => {
-                let mut backup = ReaderState::default();
-                lane.whole()
-                    .into_iter()
-                    .for_each(|span| backup.done.add(span));
-                lane.backup = Some(backup);
-            }
-            (Some(_), false) => lane.backup = None,
-            (None, false) | (Some(_), true) => {}
+        let whole = lane.whole();
+        let backup = lane.backup.get_or_insert_with(|| {
+            let mut new = ReaderState::default();
+            whole.into_iter().for_each(|span| new.done.add(span));
+            new
+        });
+        backup.done.end_at(lane.tail);
+        self.drop_dead_parts(stream);
+    }
+
+    /// The source record backup is not wanted any more for what comes from `end` of the tail on. What
+    /// waits for it is kept until it is wanted again: nothing is dropped silently (D4).
+    pub fn retire_backup(&mut self, stream: u32, end: impl FnOnce(Position) -> Position) {
+        let Some(known) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        let lane = &mut known.arrivals;
+        let end = end(lane.tail);
+        let Some(backup) = &mut lane.backup else {
+            return;
+        };
+        let is_owed_more = lane.tail.seq < end.seq;
+        let behind = Span::between(end, Position::END);
+        behind.into_iter().for_each(|span| backup.done.add(span));
+        if !is_owed_more && known.live(ReaderKind::Backup).is_empty() {
+            known.arrivals.backup = None;
         }
         self.drop_dead_parts(stream);
     }

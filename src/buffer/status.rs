@@ -67,6 +67,19 @@ impl Status {
             .collect()
     }
 
+    /// How many records wait for the source backup, of every stream that has one, or owes one.
+    pub fn for_backup(&self) -> BTreeMap<StreamName, u64> {
+        let inner = self.0.inner();
+        let streams = inner.state.streams.values();
+        let owing = streams.filter(|stream| stream.arrivals.backup.is_some());
+        let waiting = owing.map(|stream| {
+            let waiting = stream.live(ReaderKind::Backup);
+            let records = waiting.iter().map(|span| span.records()).sum();
+            (stream.facts.name.clone(), records)
+        });
+        waiting.collect()
+    }
+
     /// How long ago the oldest record that is not at rest arrived; streams without one are missing.
     /// By the wall clock, for the log's stands still between two lives.
     pub fn oldest(&self) -> BTreeMap<StreamName, Duration> {

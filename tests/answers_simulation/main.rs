@@ -191,9 +191,8 @@ fn start(stream: Stream, handles: Handles, spec: &StreamSpec, tasks: &mut JoinSe
         backup,
         ..
     } = handles;
-    match backup {
-        Some(backup) => drop(tasks.spawn(backup::copy(stream.clone(), backup))),
-        None => stream.world.oracle().forget_copies(stream.number),
+    if let Some(backup) = backup {
+        tasks.spawn(backup::copy(stream.clone(), backup));
     }
     // A sink that is dead for a whole life; yesterday's cuts of the arrivals are always repeated.
     let is_dead = stream.end != End::Healed && stream.chance().happens(200);

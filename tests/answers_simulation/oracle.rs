@@ -168,14 +168,6 @@ impl Oracle {
             format!("{record:?} was copied by {known:?} and by {cut}")
         });
     }
-
-    /// The stream has no backup any more: what was on its way to one is nobody's.
-    pub fn forget_copies(&mut self, stream: usize) {
-        let ours =
-            |(of, reader, _): &(usize, Reader, Cut)| *of == stream && *reader == Reader::Backup;
-        let cuts = self.cuts.iter().filter(|(_, cut)| ours(cut));
-        self.settled.extend(cuts.map(|(id, _)| *id));
-    }
 }
 
 fn code(verdict: &Verdict) -> String {

@@ -118,8 +118,12 @@ fn step(state: &mut State, step: &str) -> Option<String> {
             state.lose(reader(whose).lane(), span(range));
             None
         }
-        ["backup", wanted] => {
-            state.want_backup(1, *wanted == "on");
+        ["backup", "on"] => {
+            state.want_backup(1);
+            None
+        }
+        ["backup", "off"] => {
+            state.retire_backup(1, |tail| tail);
             None
         }
         _ => panic!("`{step}` is no step"),
@@ -264,13 +268,34 @@ fn a_backup_copies_what_arrives_from_then_on_and_holds_it_until_then() {
         "backup on | arrive 0..4 | answer 0..4 0..0 | settle backup 0..4 0",
         expect!["rest 0 0 4 0, dead"],
     );
+}
+
+// From review: what waited for a backup was forgotten with its configuration.
+#[test]
+fn d4_a_backup_that_is_not_wanted_any_more_is_owed_what_waits_for_it() {
     check(
         "backup on | arrive 0..4 | answer 0..4 0..0 | backup off",
-        expect!["rest 0 0 4 0, dead"],
+        expect!["backup 0..4, rest 0 0 4 0"],
     );
     check(
-        "backup on | arrive 0..4 | backup off | backup on | arrive 4..5",
-        expect!["arrivals 0..5, backup 4..5, rest 0 0 0 0"],
+        "backup on | arrive 0..4 | settle backup 0..3 0 | backup off | arrive 4..6",
+        expect!["arrivals 0..6, backup 3..4, rest 0 0 0 0"],
+    );
+    check(
+        "backup on | arrive 0..4 | backup off | arrive 4..6 | backup on | arrive 6..7",
+        expect!["arrivals 0..7, backup 0..4 6..7, rest 0 0 0 0"],
+    );
+    check(
+        "backup on | arrive 0..4 | backup off | arrive 4..6 | settle backup 0..4 0 | backup off",
+        expect!["arrivals 0..6, rest 0 0 0 0"],
+    );
+    check(
+        "backup on | arrive 0..4 | settle backup 0..4 0 | settle arrivals 0..4 0 | backup off",
+        expect!["rest 4 0 0 0, dead"],
+    );
+    check(
+        "backup on | arrive 0..2 | settle backup 0..2 0 | backup off | arrive 2..4 | backup on",
+        expect!["arrivals 0..4, rest 0 0 0 0"],
     );
 }
 

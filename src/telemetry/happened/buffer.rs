@@ -46,6 +46,15 @@ pub fn orphaned(stream: &StreamName, records: u64) {
     );
 }
 
+/// D4: the configuration no longer says where copies go that the log still owes.
+pub fn backup_orphaned(stream: &StreamName, records: u64) {
+    warn!(
+        %stream, records,
+        "the log holds records for a source backup that is no longer configured; configure it again to \
+         deliver them"
+    );
+}
+
 /// B5: something in the log cannot be read. Its records are settled as quarantined.
 pub fn damaged(metrics: &Metrics, segment: u64, offset: u32, bytes: u64) {
     metrics.log_damaged_frames.inc();

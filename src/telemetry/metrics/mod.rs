@@ -24,6 +24,7 @@ pub struct Metrics {
     pub put_requests: Family<PutRequest, Counter>,
     // buffer: C1
     conservation: Conservation,
+    pub backup_records: Family<Stream, Gauge>,
     pub oldest_record_age: Family<Stream, Gauge<f64, AtomicU64>>,
     // buffer: the log
     pub log_syncs: Counter,

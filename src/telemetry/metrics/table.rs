@@ -50,8 +50,14 @@ impl Metrics {
         ]
     }
 
-    fn of_the_log(&self) -> [Row; 8] {
+    fn of_the_log(&self) -> [Row; 9] {
         [
+            Row::new(
+                "backup_buffered_records",
+                "stream",
+                "Records of which the source backup has no copy yet, where there is or was one",
+                self.backup_records.clone(),
+            ),
             Row::new(
                 "oldest_record_age_seconds",
                 "stream",
