@@ -58,8 +58,8 @@ pub enum BindError {
 
 /// The log and the deliveries must never go without a descriptor because of clients: they keep some
 /// for themselves, and what is left is shared by two listeners.
-fn connections_max() -> usize {
-    let spare = descriptors::raise_limit().saturating_sub(limits::DESCRIPTORS_RESERVED);
+fn connections_max(descriptors: u64) -> usize {
+    let spare = descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED);
     let share = usize::try_from(spare / 2).unwrap_or(usize::MAX);
     share.clamp(1, limits::CONNECTIONS_MAX)
 }
@@ -87,7 +87,7 @@ impl Listener {
             local_address,
             tls,
             followed,
-            places: Arc::new(Semaphore::new(connections_max())),
+            places: Arc::new(Semaphore::new(connections_max(descriptors::raise_limit()))),
         })
     }
 

@@ -368,3 +368,27 @@ async fn tls_files_that_are_no_good_are_named() {
     let no_key = bind().await;
     assert!(no_key.contains("`tls.key` must hold"), "{no_key}");
 }
+
+#[test]
+fn l1_two_listeners_share_what_descriptors_the_log_leaves() {
+    let both = 2 * limits::CONNECTIONS_MAX as u64;
+    for (descriptors, connections) in [
+        (0, 1),
+        (limits::DESCRIPTORS_RESERVED, 1),
+        (limits::DESCRIPTORS_RESERVED + 3, 1),
+        (limits::DESCRIPTORS_RESERVED + 4, 2),
+        (1024, 384),
+        (
+            limits::DESCRIPTORS_RESERVED + both - 1,
+            limits::CONNECTIONS_MAX - 1,
+        ),
+        (limits::DESCRIPTORS_RESERVED + both, limits::CONNECTIONS_MAX),
+        (
+            limits::DESCRIPTORS_RESERVED + both + 2,
+            limits::CONNECTIONS_MAX,
+        ),
+        (u64::MAX, limits::CONNECTIONS_MAX),
+    ] {
+        assert_eq!(connections_max(descriptors), connections, "{descriptors}");
+    }
+}
