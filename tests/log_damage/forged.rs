@@ -46,6 +46,26 @@ async fn b8_records_that_look_like_frames_are_not_taken_for_them() {
 }
 
 #[tokio::test]
+async fn b8_records_that_look_like_frames_do_not_make_a_segment_of_a_file_without_a_head() {
+    // A crash came after the file had been renamed and before anything was written to it.
+    let with = async |change: fn(u64) -> u64| {
+        let disk = two_segments().await;
+        let life = change(life_of(&disk));
+        // That of "b", which would follow "a".
+        let header =
+            disk.peek(&name(2)).unwrap()[FRAMES_AT + GROUP..FRAMES_AT + 2 * GROUP].to_vec();
+        disk.scribble(&name(2), 0, &[0; SEGMENT]);
+        let behind = FRAMES_AT + 5 * GROUP;
+        disk.scribble(&name(2), behind, &frame(&header, life, behind));
+        verify(&disk)
+    };
+    expect!["1 frames"].assert_eq(&with(|life| u64::from(life as u32)).await);
+    expect!["1 frames"].assert_eq(&with(|life| life ^ 1 << 40).await);
+    // Who knew the number could.
+    expect!["2 frames"].assert_eq(&with(|life| life).await);
+}
+
+#[tokio::test]
 async fn b8_records_that_look_like_heads_are_not_taken_for_them() {
     // A crash came after the file had been renamed and before it had a head of its own.
     let with = async |change: fn(u64) -> u64| {
