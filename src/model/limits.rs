@@ -68,10 +68,12 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Records in one body of the plain endpoint: lines may be empty, and each costs an index entry.
 pub const PLAIN_PUT_RECORDS_MAX: usize = 250_000;
 /// What has arrived of request bodies and is held in memory at once, over all connections; past it puts
-/// are told to slow down. Where several may put, one of them may hold half: whoever knows a name can
-/// claim it, and its requests are read before they are proved.
+/// are told to slow down. Where several may put, one of them may hold half. Whoever knows a name can
+/// claim it, and signed requests are read before they are proved: those that are not leave room for
+/// more than one full body of a sender that is known.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 pub const PRODUCER_BYTES_IN_FLIGHT_MAX: usize = REQUEST_BYTES_IN_FLIGHT_MAX / 2;
+pub const UNPROVED_BYTES_IN_FLIGHT_MAX: usize = REQUEST_BYTES_IN_FLIGHT_MAX / 4 * 3;
 /// A request's head: its line and all its headers (tools and SDKs send one or two KiB). So much is also
 /// read of a connection at once.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;

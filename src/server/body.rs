@@ -30,55 +30,54 @@ use crate::server::Incoming;
 /// may be one sender's. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    all: Arc<Semaphore>,
-    share: Arc<Semaphore>,
+    /// Everybody's, and the shares of it that also count. All must have room.
+    shares: Vec<Arc<Semaphore>>,
     /// For bodies that do not arrive in one piece.
     spare: Spare,
 }
 
-/// Bytes of a body that are here.
+/// Bytes of a body that are here: permits of each share.
 #[derive(Debug)]
-struct Taken {
-    all: OwnedSemaphorePermit,
-    share: OwnedSemaphorePermit,
-}
+struct Taken(Vec<OwnedSemaphorePermit>);
 
 impl Budget {
     /// For one sender that has it all.
     pub fn new(bytes: usize) -> Budget {
         Budget {
-            all: Arc::new(Semaphore::new(bytes)),
-            share: Arc::new(Semaphore::new(bytes)),
+            shares: vec![Arc::new(Semaphore::new(bytes))],
             spare: Spare::new(limits::SPARE_BODY_BYTES_MAX),
         }
     }
 
     /// The same budget for another sender, who may have so much of it.
     pub fn share(&self, bytes: usize) -> Budget {
-        Budget {
-            share: Arc::new(Semaphore::new(bytes)),
-            ..self.clone()
-        }
+        self.within(&Arc::new(Semaphore::new(bytes)))
+    }
+
+    /// The same budget, where `share` must have room as well.
+    pub fn within(&self, share: &Arc<Semaphore>) -> Budget {
+        let mut narrower = self.clone();
+        narrower.shares.push(share.clone());
+        narrower
     }
 
     fn left(&self) -> usize {
-        let share = self.share.available_permits();
-        self.all.available_permits().min(share)
+        let left = self.shares.iter().map(|share| share.available_permits());
+        left.min().unwrap_or_default()
     }
 
     fn take(&self, bytes: usize) -> Option<Taken> {
         let count = u32::try_from(bytes).expect("L1: a body is far smaller than 4 GiB");
-        Some(Taken {
-            share: self.share.clone().try_acquire_many_owned(count).ok()?,
-            all: self.all.clone().try_acquire_many_owned(count).ok()?,
-        })
+        let shares = self.shares.iter();
+        let permits = shares.map(|share| share.clone().try_acquire_many_owned(count).ok());
+        permits.collect::<Option<Vec<_>>>().map(Taken)
     }
 }
 
 impl Taken {
     fn add(&mut self, more: Taken) {
-        self.all.merge(more.all);
-        self.share.merge(more.share);
+        let pairs = self.0.iter_mut().zip(more.0);
+        pairs.for_each(|(permit, more)| permit.merge(more));
     }
 }
 
@@ -99,7 +98,7 @@ pub enum Hashing {
 pub struct Payload {
     bytes: Bytes,
     sha256: Option<[u8; 32]>,
-    _taken: Taken,
+    taken: Taken,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -225,7 +224,7 @@ async fn gather(
     Ok(Payload {
         bytes,
         sha256: hasher.map(|hasher| hasher.finalize().into()),
-        _taken: taken,
+        taken,
     })
 }
 
@@ -248,6 +247,11 @@ impl Payload {
     /// For who wants to keep them without a copy.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// Its sender is known by now: it does not count in the narrowest share any more.
+    pub fn leave_narrowest_share(&mut self) {
+        drop(self.taken.0.pop());
     }
 
     /// Of the whole body.

@@ -40,7 +40,7 @@ impl Payload {
         Ok(Payload {
             bytes,
             sha256: self.sha256,
-            _taken: taken,
+            taken,
         })
     }
 }

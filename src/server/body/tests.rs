@@ -142,6 +142,33 @@ async fn a_sender_leaves_others_what_is_past_its_share() {
     ));
 }
 
+// From review: who knew the name of a lone producer kept everybody out.
+#[tokio::test]
+async fn bodies_that_are_not_proved_leave_room_for_those_of_known_senders() {
+    let known = Budget::new(10);
+    let unproved = known.within(&Arc::new(Semaphore::new(6)));
+    let read = async |budget: &Budget, text: &'static str| {
+        read_all(&mut crate::server::incoming(text), budget).await
+    };
+    assert!(matches!(
+        read(&unproved, "abcdefg").await,
+        Err(ReadError::Busy)
+    ));
+    let mut held = read(&unproved, "abcdef").await.unwrap();
+    assert!(matches!(read(&unproved, "g").await, Err(ReadError::Busy)));
+    assert!(matches!(read(&known, "abcde").await, Err(ReadError::Busy)));
+    assert!(read(&known, "abcd").await.is_ok());
+    // Once it is proved it counts as any other.
+    held.leave_narrowest_share();
+    assert!(matches!(
+        read(&unproved, "abcde").await,
+        Err(ReadError::Busy)
+    ));
+    assert!(read(&unproved, "abcd").await.is_ok());
+    drop(held);
+    assert_eq!((known.left(), unproved.left()), (10, 6));
+}
+
 /// What became of a body, and after how many seconds.
 async fn check(mut body: Incoming, expected: Expect) {
     let started = Instant::now();

@@ -25,12 +25,13 @@ mod scan;
 mod validate;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::Method;
 use http::request::Parts;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::{Builder, Uuid};
 
@@ -79,6 +80,8 @@ pub struct DirectPut {
     budget: Budget,
     /// Each producer's part of it, by name, where there are several.
     shares: BTreeMap<String, Budget>,
+    /// Of which requests may hold so much before their signatures are proved.
+    unproved: Arc<Semaphore>,
     /// For records on their way to the log, and for long answers.
     spare: Spare,
     metrics: Metrics,
@@ -111,6 +114,7 @@ impl DirectPut {
             streams,
             producers,
             shares,
+            unproved: Arc::new(Semaphore::new(limits::UNPROVED_BYTES_IN_FLIGHT_MAX)),
             budget,
             spare: Spare::new(limits::SPARE_RECORD_BYTES_MAX),
             metrics: tools.metrics,
@@ -185,15 +189,24 @@ impl DirectPut {
         }
         let claimed = self.claimed(head, bearer)?;
         let encoding = Encoding::of(&head.headers)?;
-        let (sender, hashing) = match &claimed {
-            Claimed::Known(caller) => (caller.name(), Hashing::Unneeded),
-            Claimed::Signed(claim) => (claim.producer(), Hashing::Sha256),
+        let sender = match &claimed {
+            Claimed::Known(caller) => caller.name(),
+            Claimed::Signed(claim) => claim.producer(),
         };
         let budget = self.shares.get(sender).unwrap_or(&self.budget);
-        let payload = body::read(body, budget, hashing, &self.stop).await?;
-        let caller = match claimed {
-            Claimed::Known(caller) => caller,
-            Claimed::Signed(claim) => claim.prove(head, payload.sha256())?,
+        let (caller, payload) = match claimed {
+            Claimed::Known(caller) => {
+                let payload = body::read(body, budget, Hashing::Unneeded, &self.stop).await?;
+                (caller, payload)
+            }
+            Claimed::Signed(claim) => {
+                let unproved = budget.within(&self.unproved);
+                let read = body::read(body, &unproved, Hashing::Sha256, &self.stop);
+                let mut payload = read.await?;
+                let caller = claim.prove(head, payload.sha256())?;
+                payload.leave_narrowest_share();
+                (caller, payload)
+            }
         };
         match encoding {
             Encoding::Identity => Ok((caller, payload)),
