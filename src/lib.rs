@@ -41,22 +41,31 @@
 //!
 //! Cited by number in comments, assertions and test names.
 //!
-//! | | |
-//! |---|---|
-//! | B1 | An append is answered only after it is durable: `fdatasync` of the data, and of the folder for a new name. |
-//! | B2 | Nothing above the durable tail is visible to a reader. |
-//! | B3 | Sequence numbers of a lane are dense: frame n ends where n+1 starts. |
-//! | B4 | Everything below a lane's watermark is at rest; a segment is recycled only when nothing in it is alive and nobody reads it. |
-//! | B5 | Damage never stops the daemon and never hides: a torn tail is cut, anything else is copied to `quarantine/`, counted, logged and shown, and the rest is delivered. |
-//! | B6 | After a failed sync nothing that is queued is acknowledged and that segment is never written again; a second failure stops intake while delivery goes on. A sync is never retried on the same file. |
-//! | B7 | A full disk is back-pressure: puts are refused, delivery goes on in a durable reserve of three segments, and intake resumes by itself. |
-//! | B8 | Every life opens a new segment under an id never used before and writes again what was not proven durable; frames carry their life's number, and a scan stops where it falls. |
-//! | D1 | Before settling, each record is in exactly one place. |
-//! | D2 | Records within a batch stay in order of arrival. |
-//! | D3 | A cut is durable before it is delivered, and an object's name is a function of the cut: a repeat overwrites instead of duplicating, and two daemons never collide. |
-//! | D4 | Data that cannot be delivered is held; the stream fills, refuses puts and alarms, and drops nothing silently. |
-//! | C1 | accepted = delivered + failed + dropped + expired + quarantined + buffered, per stream, at all times and across restarts. |
-//! | L1 | Every queue, wait, body, batch and retry has a bound from `model::limits` or a `Settings`. |
+//! - **B1** An append is answered only after it is durable: `fdatasync` of the data, and of the
+//!   folder for a new name.
+//! - **B2** Nothing above the durable tail is visible to a reader.
+//! - **B3** Sequence numbers of a lane are dense: frame n ends where n+1 starts.
+//! - **B4** Everything below a lane's watermark is at rest; a segment is recycled only when nothing
+//!   in it is alive and nobody reads it.
+//! - **B5** Damage never stops the daemon and never hides: a torn tail is cut, anything else is
+//!   copied to `quarantine/`, counted, logged and shown, and the rest is delivered.
+//! - **B6** After a failed sync nothing that is queued is acknowledged and that segment is never
+//!   written again; a second failure stops intake while delivery goes on. A sync is never retried
+//!   on the same file.
+//! - **B7** A full disk is back-pressure: puts are refused, delivery goes on in a durable reserve
+//!   of three segments, and intake resumes by itself.
+//! - **B8** Every life opens a new segment under an id never used before and writes again what was
+//!   not proven durable; frames carry their life's number, and a scan stops where it falls.
+//! - **D1** Before settling, each record is in exactly one place.
+//! - **D2** Records within a batch stay in order of arrival.
+//! - **D3** A cut is durable before it is delivered, and an object's name is a function of the cut:
+//!   a repeat overwrites instead of duplicating, and two daemons never collide.
+//! - **D4** Data that cannot be delivered is held; the stream fills, refuses puts and alarms, and
+//!   drops nothing silently.
+//! - **C1** accepted = delivered + failed + dropped + expired + quarantined + buffered, per stream,
+//!   at all times and across restarts.
+//! - **L1** Every queue, wait, body, batch and retry has a bound from `model::limits` or a
+//!   `Settings`.
 
 pub mod model;
 

@@ -29,27 +29,27 @@
 //! totals, and which records lie in which segment. So nothing of an older segment matters but the
 //! records that are alive in it.
 //!
-//! A **frame** (`frame`) is one append, or one control entry: *cut* (a batch, with everything that a
-//! repeat needs), *verdict* (what became of one part of a batch, or in which pieces it goes out;
-//! `verdicts`), *settle* (where a cut's records came to rest; it stands by itself), *quarantined*, *end*
-//! (a clean stop). Checksums are seeded with segment and life, so leftovers never pass, nor do records
-//! that look like frames (`life`). Reserved are the kind *checkpoint*, the flag *moved*, and two types of
-//! blocks before the slab (per-record metadata, the producer's invocation id).
+//! A **frame** (`frame`) is one append, or one control entry: *cut* (a batch, with everything that
+//! a repeat needs), *verdict* (what became of one part of a batch, or in which pieces it goes out;
+//! `verdicts`), *settle* (where a cut's records came to rest; it stands by itself), *quarantined*,
+//! *end* (a clean stop). Checksums are seeded with segment and life, so leftovers never pass, nor
+//! do records that look like frames (`life`). Reserved are the kind *checkpoint*, the flag *moved*,
+//! and two types of blocks before the slab (per-record metadata, the producer's invocation id).
 //!
 //! A stream has two **lanes** (`reader`): what arrived and, behind a transformer, its **answers**
-//! (`answers`). An answers frame holds the new bytes, who answered, when each record arrived, the records
-//! that failed with their reasons, and which arrivals it answers: those are then at rest as arrivals, and
-//! wait as answers. A lane's
-//! **readers** bring it to rest, each with a ledger of its own: the delivery, and beside it the source
-//! record backup.
+//! (`answers`). An answers frame holds the new bytes, who answered, when each record arrived, the
+//! records that failed with their reasons, and which arrivals it answers: those are then at rest as
+//! arrivals, and wait as answers. A lane's **readers** bring it to rest, each with a ledger of its
+//! own: the delivery, and beside it the source record backup.
 //!
 //! # In memory
 //!
-//! `Intake` and `Outlet` put requests on a bounded `queue`. The `committer` takes what waits, decides
-//! what of it is taken (`admission`), and the `writer` lays it out, writes, syncs, and only then applies it to the `state` that readers see (B2)
-//! and answers (B1). Where single frames lie is known of the newest segment and of those being read
-//! (`index`); everything else is a few numbers for each stream and segment. `recovery` says how a new
-//! life begins.
+//! `Intake` and `Outlet` put requests on a bounded `queue`. The `committer` takes what waits,
+//! decides what of it is taken (`admission`) as far as there is `room`, and the `writer` lays it
+//! out, writes, syncs, and only then applies it to the `state` that readers see (B2) and answers
+//! (B1). Where single frames lie is known of the newest segment and of those being read (`index`);
+//! everything else is a few numbers for each stream and segment. `recovery` says how a new life
+//! begins.
 
 mod admission;
 mod answers;
@@ -148,8 +148,8 @@ pub struct Handles {
     pub intake: Intake,
     /// What arrived: to be delivered, or to be answered by a transformer.
     pub outlet: Outlet,
-    /// What a transformer answered. Always there: yesterday's answers are delivered today, whatever the
-    /// stream has now.
+    /// What a transformer answered. Always there: yesterday's answers are delivered today, whatever
+    /// the stream has now.
     pub answers: Outlet,
     /// What arrived since the stream got a source record backup.
     pub backup: Option<Outlet>,
