@@ -470,6 +470,62 @@ async fn b7_a_log_that_could_not_grow_goes_on_by_itself_once_it_can() {
     life.stop().await;
 }
 
+// From review: an idle daemon filled a full disk with zeros once a second, and whoever else wrote
+// there found no room.
+#[tokio::test(start_paused = true)]
+async fn b7_a_log_that_waits_for_room_writes_nothing() {
+    let (disk, odd) = odd_disk();
+    disk.set_capacity(6 * 64 * 1024 + 60_000);
+    let life = start(&odd, SMALL);
+    let text = "x".repeat(10_000);
+    while life.append(&[&text]).await.is_ok() {}
+    let before = disk.operations();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(disk.operations(), before);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b7_where_nobody_can_tell_the_room_it_is_tried_once_a_minute() {
+    let (disk, odd) = odd_disk();
+    odd.whims().hides_room = true;
+    disk.set_capacity(6 * 64 * 1024 + 60_000);
+    let life = start(&odd, SMALL);
+    let text = "x".repeat(10_000);
+    while life.append(&[&text]).await.is_ok() {}
+    // 1, 2, 4, … seconds.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let before = disk.operations();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    // A file is made, gets no room, and is removed.
+    assert_eq!(disk.operations() - before, 10 * 3);
+    disk.set_capacity(u64::MAX);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(life.status.health(), Health::Good);
+    life.stop().await;
+}
+
+// From review: it made the log full for everybody, and the next small put made it good again.
+#[tokio::test(start_paused = true)]
+async fn b7_a_put_larger_than_what_is_left_is_refused_and_smaller_ones_are_taken() {
+    let (_disk, odd) = odd_disk();
+    let life = start(&odd, SMALL);
+    let text = "x".repeat(10_000);
+    let large = [text.as_str(); 3];
+    while life.append(&large).await.is_ok() {}
+    for _ in 0..2 {
+        assert_eq!(life.append(&large).await, Err(AppendError::Full));
+        assert_eq!(life.status.health(), Health::Good);
+        life.append(&["a"]).await.unwrap();
+    }
+    while life.append(&["a"]).await.is_ok() {}
+    for _ in 0..2 {
+        assert_eq!(life.status.health(), Health::Full);
+        assert_eq!(life.append(&["a"]).await, Err(AppendError::Full));
+    }
+    life.stop().await;
+}
+
 #[tokio::test]
 async fn a_record_grows_older_while_the_daemon_is_down() {
     let (_disk, odd) = odd_disk();

@@ -12,11 +12,12 @@ use super::ledger::Span;
 use super::plans::Plans;
 use super::queue::{AnswerArrivals, Append, GiveVerdict, NewCut, Quarantine, Request, Settle};
 use super::reader::ReaderId;
+use super::room::{self, Room};
 use super::shared::Shared;
 use super::state::State;
 use super::verdicts::PartVerdict;
 use super::{CutId, LogError};
-use crate::model::{ReaderKind, limits};
+use crate::model::ReaderKind;
 
 /// A group before it has places.
 pub struct Admitted {
@@ -25,9 +26,9 @@ pub struct Admitted {
     pub refused: Vec<Append>,
 }
 
-/// Turns requests into entries; records only while the reserve stands (B7).
-pub fn admit(shared: &Shared, requests: Vec<Request>) -> Admitted {
-    let mut admission = Admission::of(shared);
+/// Turns requests into entries; records only while the log is not full (B7).
+pub fn admit(shared: &Shared, requests: Vec<Request>, room: Room, is_full: bool) -> Admitted {
+    let mut admission = Admission::of(shared, room, is_full);
     for request in requests {
         match request {
             Request::Append(append) => admission.append(append),
@@ -41,53 +42,11 @@ pub fn admit(shared: &Shared, requests: Vec<Request>) -> Admitted {
     admission.admitted
 }
 
-/// The last bytes of a segment are for cuts and settlements, which make room.
-pub fn room_for_others(shared: &Shared) -> usize {
-    shared.geometry.segment_bytes as usize / 8
-}
-
-/// How many bytes of arrivals may be written. Behind a transformer each also needs room for its
-/// answer, though it need not be made yet, and answers have a free segment of their own beyond the
-/// reserve; else the log fills with what cannot be answered.
-pub fn room_for_arrivals(shared: &Shared) -> usize {
-    let for_answers = usize::from(!shared.transformed.is_empty());
-    let reserved = limits::SEGMENTS_RESERVED + for_answers;
-    let (free, to_make) = (shared.pool.len(), shared.pool.to_make());
-    let ready = room_beyond(shared, free, reserved);
-    let in_all = room_beyond(shared, free + to_make, reserved);
-    ready.min(in_all.saturating_sub(room_for_answers(shared)))
-}
-
-fn room_for_answers(shared: &Shared) -> usize {
-    let inner = shared.inner();
-    let transformed = shared.transformed.iter();
-    let streams = transformed.filter_map(|id| inner.state.streams.get(id));
-    let unanswered = streams.flat_map(|stream| stream.uncut(ReaderKind::Arrivals));
-    unanswered.map(room_for_answer).sum()
-}
-
-/// About as much as the records take; where the function makes them longer, answers wait until
-/// deliveries have made room.
-fn room_for_answer(of: Span) -> usize {
-    of.bytes() as usize + 8 * of.records() as usize
-}
-
-/// How many bytes may be written before so many of the free segments are touched: what is left of
-/// this segment, and of each free one beyond them what no snapshot takes.
-fn room_beyond(shared: &Shared, free: usize, reserved: usize) -> usize {
-    let segment = shared.geometry.segment_bytes as usize;
-    let current = shared.inner().current;
-    let written = current.map_or(segment, |(_, current)| current.end as usize);
-    let spare = free.checked_sub(reserved);
-    spare.map_or(0, |spare| {
-        segment.saturating_sub(written) + spare * segment / 2
-    })
-}
-
 struct Admission<'a> {
     shared: &'a Shared,
     room_for_arrivals: usize,
     room_for_answers: usize,
+    room_for_last_answers: usize,
     plans: Plans,
     next_cut: u64,
     /// Those that took records out of their lane in this group.
@@ -99,9 +58,7 @@ struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    fn of(shared: &Shared) -> Admission<'_> {
-        let room_for_arrivals = room_for_arrivals(shared);
-        let room_for_answers = room_beyond(shared, shared.pool.len(), limits::SEGMENTS_RESERVED);
+    fn of(shared: &Shared, room: Room, is_full: bool) -> Admission<'_> {
         let inner = shared.inner();
         let held = inner.state.streams.iter().map(|(id, stream)| {
             let open = stream.open_cuts();
@@ -111,11 +68,12 @@ impl Admission<'_> {
         Admission {
             shared,
             // What is left then is for cuts and settlements.
-            room_for_arrivals: match room_for_arrivals < room_for_others(shared) {
+            room_for_arrivals: match is_full {
                 true => 0,
-                false => room_for_arrivals,
+                false => room.for_arrivals(),
             },
-            room_for_answers,
+            room_for_answers: room.for_answers(),
+            room_for_last_answers: room.for_last_answers(),
             plans: Plans::new(shared.geometry.plans_bytes_max(), held.collect()),
             next_cut: inner.state.next_cut,
             took: BTreeSet::new(),
@@ -164,7 +122,7 @@ impl Admission<'_> {
         self.took.insert(reader);
         self.used_last_resort |= self.room_for_answers < length;
         self.room_for_answers = self.room_for_answers.saturating_sub(length);
-        let beyond = length.saturating_sub(room_for_answer(request.of));
+        let beyond = length.saturating_sub(room::for_answer(request.of));
         self.room_for_arrivals = self.room_for_arrivals.saturating_sub(beyond);
         let waiter = Answer::Done(request.answer);
         let entry = Entry::answers(request.of, request.draft, waiter);
@@ -191,9 +149,7 @@ impl Admission<'_> {
         // A log that is full of arrivals gets room only by answering them: a stream none of whose
         // answers waits to be delivered may use one segment of the reserve.
         let may_use_reserve = !self.used_last_resort && nothing_waits;
-        let (free, reserved) = (self.shared.pool.len(), limits::SEGMENTS_RESERVED - 1);
-        let room = room_beyond(self.shared, free, reserved);
-        match may_use_reserve && length <= room {
+        match may_use_reserve && length <= self.room_for_last_answers {
             true => Ok(()),
             false => Err(LogError::Full),
         }

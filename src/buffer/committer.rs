@@ -7,11 +7,12 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::admission::{Admitted, admit, room_for_arrivals, room_for_others};
+use super::admission::{Admitted, admit};
 use super::entry::{Answer, Effect, Entry};
 use super::pool::{Fill, GROW_PAUSE};
 use super::queue::{Request, Taker, Waited};
 use super::reader::ReaderId;
+use super::room::{News, Room};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{AppendError, Health};
@@ -37,7 +38,7 @@ impl Committer {
         let Committer { mut writer, taker } = self;
         let shared = writer.shared().clone();
         let mut growing = JoinSet::new();
-        note_fullness(&shared, !has_room(&shared));
+        note_fullness(&shared, Room::of(&shared).is_full(false));
         loop {
             if growing.is_empty() && shared.pool.wants_more() {
                 growing.spawn(grow(shared.clone()));
@@ -46,8 +47,8 @@ impl Committer {
             tokio::select! {
                 biased;
                 Some(grown) = growing.join_next() => match grown {
-                    Ok(true) if has_room(&shared) => note_fullness(&shared, false),
-                    Ok(_) => {}
+                    Ok(true) => note_room(&shared),
+                    Ok(false) => {}
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
                 waited = taker.0.wait() => match waited {
@@ -62,7 +63,9 @@ impl Committer {
                     Waited::Closed => break,
                 },
                 // B7: the file system may have room again, and nobody puts where puts are refused.
-                () = async { sleep(GROW_PAUSE).await }, if is_full => {}
+                () = async { sleep(GROW_PAUSE).await }, if is_full => {
+                    note_fullness(&shared, Room::of(&shared).is_full(true));
+                }
             }
         }
         shared.pool.stop();
@@ -88,14 +91,14 @@ fn commit(writer: &mut Writer) {
         return;
     }
     writer.reclaim();
-    make_room(&shared, &requests);
+    let was_full = shared.inner().health == Health::Full;
+    let room = make_room(&shared, &requests, was_full);
+    let is_full = room.is_full(was_full);
     // Few extents, and long ones. The sort is stable: a stream's requests stay in order (D2).
     requests.sort_by_key(Request::stream);
-    let has_room = has_room(&shared);
-    let Admitted { entries, refused } = admit(&shared, requests);
-    let all_admitted = refused.is_empty();
+    let Admitted { entries, refused } = admit(&shared, requests, room, is_full);
     // Health says so before anybody who was refused can ask.
-    note_fullness(&shared, !has_room || !all_admitted);
+    note_fullness(&shared, is_full);
     for append in refused {
         drop(append.answer.send(Err(AppendError::Full)));
     }
@@ -105,9 +108,7 @@ fn commit(writer: &mut Writer) {
     let written = writer.write(entries);
     // A settlement may have made room, and nobody else may come to notice it.
     writer.reclaim();
-    if all_admitted && self::has_room(&shared) {
-        note_fullness(&shared, false);
-    }
+    note_room(&shared);
     if written.is_err() {
         // B6: everything that is queued, for it may rest on what was lost.
         let queued = shared.queue.take(usize::MAX);
@@ -116,21 +117,20 @@ fn commit(writer: &mut Writer) {
 }
 
 /// When puts come faster than the background fills files, room that is only reserved must do.
-fn make_room(shared: &Shared, requests: &[Request]) {
+fn make_room(shared: &Shared, requests: &[Request], was_full: bool) -> Room {
     let appends = requests.iter().map(|request| match request {
         Request::Append(append) => append.length(),
         Request::Answer(answer) => answer.draft.length(),
         Request::Cut(_) | Request::Verdict(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
     });
-    let wanted = appends.sum::<usize>() + room_for_others(shared);
-    while room_for_arrivals(shared) < wanted
+    let mut room = Room::of(shared);
+    let wanted = appends.sum::<usize>() + room.least(was_full);
+    while room.for_arrivals() < wanted
         && (shared.pool.grow(Fill::Reserve).is_some() || shared.pool.wait_for_one())
-    {}
-}
-
-/// Beside what is kept for cuts and settlements.
-fn has_room(shared: &Shared) -> bool {
-    room_for_others(shared) <= room_for_arrivals(shared)
+    {
+        room = room.with(shared.pool.count());
+    }
+    room
 }
 
 /// A clean stop proves all before it, so *end* is a group of its own.
@@ -148,19 +148,27 @@ fn end(writer: &mut Writer) {
     let _ = writer.write(vec![end]);
 }
 
+/// Something was freed, or the log grew. That it has become full only a put can tell: more files
+/// may be made for it.
+fn note_room(shared: &Shared) {
+    if !Room::of(shared).is_full(true) {
+        note_fullness(shared, false);
+    }
+}
+
 /// Tells when the log gets full and when it no longer is, not each time that it is met so.
 fn note_fullness(shared: &Shared, is_full: bool) {
     let mut inner = shared.inner();
-    match (inner.health, is_full) {
-        (Health::Good, true) => {
-            inner.health = Health::Full;
-            happened::buffer::full(&shared.metrics);
-        }
-        (Health::Full, false) => {
-            inner.health = Health::Good;
-            happened::buffer::no_longer_full(&shared.metrics);
-        }
-        (Health::Good, false) | (Health::Full, true) | (Health::Failed, _) => {}
+    inner.health = match (inner.health, is_full) {
+        (Health::Failed, _) => return,
+        (Health::Good | Health::Full, true) => Health::Full,
+        (Health::Good | Health::Full, false) => Health::Good,
+    };
+    shared.metrics.log_full.set(i64::from(is_full));
+    match inner.told.news(is_full, Instant::now()) {
+        Some(News::Full) => happened::buffer::full(),
+        Some(News::Room) => happened::buffer::no_longer_full(),
+        None => {}
     }
 }
 

@@ -74,6 +74,7 @@ mod queue;
 mod reader;
 mod reading;
 mod recovery;
+mod room;
 mod salvage;
 mod scan;
 mod segment;

@@ -20,6 +20,7 @@ use super::queue::{Door, Queue};
 use super::reader::ReaderId;
 use super::reading::Reader;
 use super::recovery::{self, Directory, Recovered};
+use super::room::Told;
 use super::segment::FORMAT_VERSION;
 use super::shared::{Inner, LogClock, Shared};
 use super::state::State;
@@ -265,7 +266,7 @@ fn fill_pool(
 ) -> Result<Pool, OpenError> {
     let pool = Pool::new(disk, geometry.segment_bytes, geometry.bytes_max);
     let sizes = directory.segments.values().chain(directory.free.values());
-    sizes.for_each(|bytes| pool.count(*bytes));
+    sizes.for_each(|bytes| pool.add(*bytes));
     directory
         .free
         .keys()
@@ -334,6 +335,7 @@ fn share(
             files,
             current: None,
             health: Health::Good,
+            told: Told::default(),
             committing_since: None,
         }),
         transformed,

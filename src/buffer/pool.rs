@@ -19,6 +19,8 @@ use crate::telemetry::happened;
 
 /// After a file could not be made, the next try is this much later.
 pub const GROW_PAUSE: Duration = Duration::from_secs(1);
+/// The same, where it fails again and again and takes room each time.
+const GROW_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// One write while a file is filled.
 const FILL_BYTES: usize = 1 << 20;
 
@@ -42,8 +44,25 @@ struct Files {
     bytes: u64,
     next_number: u64,
     being_made: usize,
-    /// When a file could not be made; `None` once one could.
-    failed_at: Option<Instant>,
+    /// `None` once a file could be made.
+    failed: Option<Failed>,
+}
+
+/// A file could not be made.
+#[derive(Clone, Copy)]
+struct Failed {
+    at: Instant,
+    /// None is tried for so long.
+    pause: Duration,
+}
+
+/// Files that there are, and may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    pub free: usize,
+    /// How many more there may be, those that are being made among them. None, while the file
+    /// system has no room.
+    pub to_make: usize,
 }
 
 /// How a new file gets its room.
@@ -68,7 +87,7 @@ impl Pool {
     }
 
     /// Counts a file that was there at start.
-    pub fn count(&self, bytes: u64) {
+    pub fn add(&self, bytes: u64) {
         self.lock().bytes += bytes;
     }
 
@@ -105,19 +124,22 @@ impl Pool {
 
     fn may_grow(&self, files: &Files) -> bool {
         let few = files.free.len() < limits::SEGMENTS_RESERVED + 2;
-        let tired = files.failed_at.is_some_and(|at| at.elapsed() < GROW_PAUSE);
+        let tired = files
+            .failed
+            .is_some_and(|failed| failed.at.elapsed() < failed.pause);
         few && !tired && files.bytes + u64::from(self.segment_bytes) <= self.bytes_max
     }
 
-    /// How many more files there may be, those that are being made among them. None, while the file
-    /// system has no room.
-    pub fn to_make(&self) -> usize {
+    pub fn count(&self) -> Count {
         let files = self.lock();
-        if files.failed_at.is_some() {
-            return 0;
-        }
         let left = self.bytes_max.saturating_sub(files.bytes) / u64::from(self.segment_bytes);
-        left as usize + files.being_made
+        Count {
+            free: files.free.len(),
+            to_make: match files.failed {
+                Some(_) => 0,
+                None => left as usize + files.being_made,
+            },
+        }
     }
 
     /// Waits until a file that is being filled in the background stands, in a hurry; `false` where none
@@ -159,33 +181,60 @@ impl Pool {
             files.being_made += 1;
             free_name(files.next_number)
         };
-        let made = self.make(Path::new(&name), fill);
+        let asked = self.ask_for_room();
+        let took_room = asked.is_ok();
+        let made = asked.and_then(|()| self.make(Path::new(&name), fill));
         let mut files = self.lock();
         files.being_made -= 1;
         self.made.notify_all();
         match made {
             Ok(()) => {
                 files.free.push_back(name);
-                files.failed_at = None;
+                files.failed = None;
             }
             Err(ref error) => {
                 files.bytes -= bytes;
-                let failed_before = files.failed_at.replace(Instant::now()).is_some();
-                if !failed_before && !self.stopping.load(Ordering::Relaxed) {
+                let before = files.failed;
+                let pause = match (before, took_room) {
+                    (Some(before), true) => (2 * before.pause).min(GROW_PAUSE_MAX),
+                    (None, true) | (_, false) => GROW_PAUSE,
+                };
+                let at = Instant::now();
+                files.failed = Some(Failed { at, pause });
+                if before.is_none() && !self.stopping.load(Ordering::Relaxed) {
                     happened::buffer::growth_failed(error);
                 }
-                // If even this fails, the file has a wrong size or is good: the next start sees to it.
-                let _ = self.disk.remove(Path::new(&name));
             }
         }
         Some(made)
     }
 
+    /// B7: a log that waits for room on a full file system takes nothing of it meanwhile.
+    fn ask_for_room(&self) -> io::Result<()> {
+        match self.disk.free()? {
+            Some(free) if free < u64::from(self.segment_bytes) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn make(&self, path: &Path, fill: Fill) -> io::Result<()> {
         let file = self.disk.create(path)?;
+        let made = self.give_room(file.as_ref(), fill);
+        if made.is_err() {
+            // If even this fails, the file has a wrong size or is good: the next start sees to it.
+            let _ = self.disk.remove(path);
+        }
+        made
+    }
+
+    fn give_room(&self, file: &dyn DiskFile, fill: Fill) -> io::Result<()> {
+        // Fails before anything is written where there is no room.
+        file.allocate(u64::from(self.segment_bytes))?;
         match fill {
-            Fill::Reserve => file.allocate(u64::from(self.segment_bytes))?,
-            Fill::Zeros => self.fill(file.as_ref())?,
+            Fill::Reserve => {}
+            Fill::Zeros => self.fill(file)?,
         }
         file.sync()?;
         self.disk.sync_folder(Path::new(""))
@@ -198,7 +247,8 @@ impl Pool {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             if self.hurry.load(Ordering::Relaxed) {
-                return file.allocate(u64::from(self.segment_bytes));
+                // What is reserved must do.
+                return Ok(());
             }
             let length = zeros.len().min((self.segment_bytes - at) as usize);
             file.write_at(&[IoSlice::new(&zeros[..length])], u64::from(at))?;
@@ -226,7 +276,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(RealDisk::new(folder.path()));
         let pool = Pool::new(disk, SEGMENT_BYTES, bytes_max);
-        pool.count(2 * u64::from(SEGMENT_BYTES));
+        pool.add(2 * u64::from(SEGMENT_BYTES));
         let grown = thread::scope(|scope| {
             let all = [Fill::Reserve, Fill::Zeros].repeat(4).into_iter();
             let all: Vec<_> = all
@@ -263,7 +313,7 @@ mod tests {
         let pool = Pool::new(disk, 4096, 1 << 20);
         for (name, bytes) in [("one", 4096), ("large", 8192), ("two", 4096)] {
             std::fs::write(folder.path().join(name), "").unwrap();
-            pool.count(bytes);
+            pool.add(bytes);
             pool.put(name.to_owned(), bytes).unwrap();
         }
         assert_eq!(

@@ -11,6 +11,7 @@ use super::index::Indexes;
 use super::pool::Pool;
 use super::queue::Queue;
 use super::reader::LaneId;
+use super::room::Told;
 use super::state::{Sealed, State};
 use crate::model::{LogTime, Seq, Spare, Timestamp};
 use crate::outside::disk::{Disk, DiskFile};
@@ -46,6 +47,8 @@ pub struct Inner {
     /// The segment that is being written; `end` is its durable end.
     pub current: Option<(u64, Sealed)>,
     pub health: Health,
+    /// Of being full.
+    pub told: Told,
     /// The group commit under way: a disk may never answer.
     pub committing_since: Option<Instant>,
 }

@@ -88,6 +88,10 @@ impl Disk for Partition {
         self.disk.forgets()
     }
 
+    fn free(&self) -> io::Result<Option<u64>> {
+        self.disk.free()
+    }
+
     fn waits(&self) -> bool {
         self.disk.waits()
     }

@@ -21,6 +21,8 @@ pub struct Whims {
     pub syncs: VecDeque<Sync>,
     pub is_read_only: bool,
     pub forgets: bool,
+    /// Nobody can tell how much room it has.
+    pub hides_room: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +104,13 @@ impl Disk for OddDisk {
 
     fn forgets(&self) -> io::Result<bool> {
         Ok(self.whims().forgets)
+    }
+
+    fn free(&self) -> io::Result<Option<u64>> {
+        match self.whims().hides_room {
+            true => Ok(None),
+            false => self.disk.free(),
+        }
     }
 
     fn waits(&self) -> bool {

@@ -35,6 +35,10 @@ pub trait Disk: Send + Sync {
     fn capacity(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
+    /// How many bytes may still be written; `None` where nobody can tell.
+    fn free(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Whether a call may wait for a device, and so belongs on the blocking pool.
     fn waits(&self) -> bool;
 }

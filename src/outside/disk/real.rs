@@ -133,6 +133,13 @@ impl Disk for RealDisk {
         Ok(Some(facts.f_blocks.saturating_mul(facts.f_frsize)))
     }
 
+    fn free(&self) -> io::Result<Option<u64>> {
+        let facts = rustix::fs::statvfs(&self.root)?;
+        // Some network file systems say nothing of their size.
+        let is_known = 0 < facts.f_blocks;
+        Ok(is_known.then(|| facts.f_bavail.saturating_mul(facts.f_frsize)))
+    }
+
     fn waits(&self) -> bool {
         true
     }

@@ -111,14 +111,12 @@ pub fn stopped() {
 }
 
 /// B7: records are refused from now on.
-pub fn full(metrics: &Metrics) {
-    metrics.log_full.set(1);
+pub fn full() {
     warn!("the log is full: puts are refused until something is delivered, or the log can grow");
 }
 
 /// B7: records are taken again.
-pub fn no_longer_full(metrics: &Metrics) {
-    metrics.log_full.set(0);
+pub fn no_longer_full() {
     info!("the log has room again: puts are taken");
 }
 
@@ -126,7 +124,7 @@ pub fn no_longer_full(metrics: &Metrics) {
 pub fn growth_failed(error: &io::Error) {
     warn!(
         error = %Chain(error),
-        "the log cannot grow; it is tried again each second, and when no room is left puts are refused: \
+        "the log cannot grow; it will once it can, and when no room is left puts are refused: \
          make room on the file system of `storage.directory`"
     );
 }

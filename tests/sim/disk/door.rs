@@ -136,6 +136,11 @@ impl Disk for SimDisk {
         Ok(false)
     }
 
+    fn free(&self) -> io::Result<Option<u64>> {
+        let world = self.world();
+        Ok(Some(world.capacity.saturating_sub(world.used())))
+    }
+
     fn waits(&self) -> bool {
         false
     }
