@@ -47,6 +47,11 @@ pub enum OpenError {
     /// All heads are gone, but `name` holds records.
     #[error("`{name}` holds records, but no segment in the data directory has a valid head")]
     NoHead { name: String },
+    /// The same, but for what `name` holds: nobody can tell.
+    #[error(
+        "`{name}` is damaged throughout, and no segment in the data directory has a valid head"
+    )]
+    NothingLeft { name: String },
     /// Frames behind it prove that it had one. What its predecessor could say of it is gone, too.
     #[error("`{name}` holds records, but its head is damaged, and `{missing}` before it is gone")]
     HeadLost { name: String, missing: String },
@@ -93,7 +98,9 @@ impl OpenError {
             }
             OpenError::Locked(_) => "stop the other daemon, or give each its own directory",
             OpenError::Newer { .. } => "run the version that wrote it, or a later one",
-            OpenError::NoHead { .. } | OpenError::HeadLost { .. } => {
+            OpenError::NoHead { .. }
+            | OpenError::NothingLeft { .. }
+            | OpenError::HeadLost { .. } => {
                 "move the directory aside and start with an empty one; keep it for salvage"
             }
             OpenError::Unreadable { .. } => {

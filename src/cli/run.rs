@@ -99,6 +99,7 @@ fn storage_exit(error: &buffer::OpenError) -> Exit {
         | buffer::OpenError::TooManyStreams { .. }
         | buffer::OpenError::Newer { .. }
         | buffer::OpenError::NoHead { .. }
+        | buffer::OpenError::NothingLeft { .. }
         | buffer::OpenError::HeadLost { .. } => Exit::BadConfiguration,
         buffer::OpenError::Unreadable { .. }
         | buffer::OpenError::Full { .. }

@@ -40,21 +40,27 @@ fn disk() -> SimDisk {
 }
 
 fn open(disk: &SimDisk) -> Result<Life, OpenError> {
+    open_with(disk, &["clicks"])
+}
+
+/// The handles are those of the first stream.
+fn open_with(disk: &SimDisk, streams: &[&str]) -> Result<Life, OpenError> {
     let settings = Settings {
         directory: PathBuf::from("/sim"),
         max_size: ByteSize::mebibytes(1),
     };
-    let streams = [StreamSpec {
-        name: "clicks".parse().unwrap(),
+    let specs = streams.iter().map(|name| StreamSpec {
+        name: name.parse().unwrap(),
         fingerprint: 1,
         readers: BTreeSet::new(),
-    }];
+    });
+    let specs: Vec<StreamSpec> = specs.collect();
     let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
     let dice = Dice::seeded(2);
     let metrics = Metrics::default();
-    let mut opened = buffer::open(disk.door(), &settings, &streams, clock, dice, metrics)?;
+    let mut opened = buffer::open(disk.door(), &settings, &specs, clock, dice, metrics)?;
     Ok(Life {
-        handles: opened.streams.remove("clicks").unwrap(),
+        handles: opened.streams.remove(streams[0]).unwrap(),
         committer: tokio::spawn(opened.committer.run()),
         status: opened.status,
     })
@@ -507,22 +513,76 @@ async fn cut_ids_are_never_used_again_after_damage() {
 
 #[tokio::test]
 async fn b5_a_segment_of_which_nothing_is_left_is_kept_and_told() {
-    // What the only one held, nobody can tell.
-    let disk = disk();
-    let life = open(&disk).unwrap();
-    life.put(&["a"]).await;
-    life.kill(&disk).await;
-    scratch(&disk, 1, 0, SEGMENT);
+    // What it held, nobody can tell.
+    let disk = two_segments().await;
+    scratch(&disk, 2, 0, SEGMENT);
     check_start(
         &disk,
-        expect!["0 frames, Changed 1@0+65536 -"],
+        expect!["1 frames, Changed 2@0+65536 -"],
+        expect![[r#"
+        a / 1 accepted, 0 quarantined
+        and then: a z / 2 accepted, 0 quarantined"#]],
+    )
+    .await;
+    let kept = disk.peek("quarantine/segment-00000000000000000002-0000000000-65536.bin");
+    assert_eq!(kept, Some(vec![0xee; SEGMENT]));
+}
+
+// From review: a new log began, with new record ids, and nothing but a line told of the old one.
+#[tokio::test]
+async fn garbage_in_all_segments_is_refused_not_taken_for_a_first_start() {
+    let disk = two_segments().await;
+    scratch(&disk, 1, 0, SEGMENT);
+    scratch(&disk, 2, 0, SEGMENT);
+    let before = disk.paths();
+    check_start(&disk, expect!["`segment-00000000000000000001.log` is damaged throughout, and no segment in the data directory has a valid head"], expect![[r#"
+        `segment-00000000000000000001.log` is damaged throughout, and no segment in the data directory has a valid head
+        hint: move the directory aside and start with an empty one; keep it for salvage"#]]).await;
+    assert_eq!(disk.paths(), before);
+}
+
+#[tokio::test]
+async fn a_torn_head_of_a_file_that_was_never_used_is_no_damage() {
+    // From review: all of its sectors but the first were there, and the file was kept for ever.
+    let disk = disk();
+    // So that a head is longer than a sector.
+    let names: Vec<String> = ('a'..'h')
+        .map(|letter| letter.to_string().repeat(60))
+        .collect();
+    let streams: Vec<&str> = names.iter().map(String::as_str).collect();
+    let life = open_with(&disk, &streams).unwrap();
+    life.kill(&disk).await;
+    let head = disk.peek(&name(1)).unwrap();
+    assert!(head[512..1024].iter().any(|byte| *byte != 0));
+    for copy in [0, GROUP] {
+        assert!(head[copy..].starts_with(&head[..8]));
+        disk.scribble(&name(1), copy, &[0; 512]);
+    }
+    check_start(
+        &disk,
+        expect!["0 frames"],
         expect![[r#"
          / 0 accepted, 0 quarantined
         and then: z / 1 accepted, 0 quarantined"#]],
     )
     .await;
-    let kept = disk.peek("quarantine/segment-00000000000000000001-0000000000-65536.bin");
-    assert_eq!(kept, Some(vec![0xee; SEGMENT]));
+    let kept = disk.paths();
+    assert!(!kept.iter().any(|path| path.starts_with("quarantine/")));
+}
+
+#[tokio::test]
+async fn a_segment_whose_number_is_too_high_is_not_ours() {
+    // From review: the number above it was 0, and what was written there was not found again.
+    let disk = two_segments().await;
+    disk.plant(&name(u64::MAX), &[0; SEGMENT]);
+    check_start(
+        &disk,
+        expect!["`/sim` is not a data directory of ours: it holds `segment-18446744073709551615.log`"],
+        expect![[r#"
+        `/sim` is not a data directory of ours: it holds `segment-18446744073709551615.log`
+        hint: move that out of it; if there is no log in it, point `storage.directory` at an empty folder"#]],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ pub struct Findings {
     /// `None` where nothing was ever written.
     pub chain: Option<Chain>,
     /// Segments by their names that hold what neither a daemon nor a crash leaves: no head, no frame,
-    /// and no head of a former use either.
+    /// and no head of a former use either. There are none without a chain.
     pub strange: Vec<u64>,
 }
 
@@ -115,14 +115,17 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Findings, OpenErro
         });
         return Ok(Findings { chain, strange });
     }
-    match links.last() {
+    match (links.last(), strange.last()) {
         // Without a frame it is a first start that was cut short.
-        None => Ok(Findings {
+        (None, None) => Ok(Findings {
             chain: None,
             strange,
         }),
-        Some(link) => Err(OpenError::NoHead {
+        (Some(link), _) => Err(OpenError::NoHead {
             name: segment_name(link.id),
+        }),
+        (None, Some(id)) => Err(OpenError::NothingLeft {
+            name: segment_name(*id),
         }),
     }
 }
