@@ -279,6 +279,47 @@ async fn b7_arrivals_fill_the_log_while_nobody_answers_them() {
 }
 
 #[tokio::test]
+async fn a_cut_that_was_moved_stays_so_with_its_verdicts_in_the_next_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let life = start(folder.path(), &[]);
+    let outlet = &life.handles.outlet;
+    life.put(&["a", "b", "c"]).await;
+    let whole = cut(outlet, 9, Shape::Whole).await;
+    let part = |start| range(start, start + 1);
+    let early = outlet.verdict(whole.id, part(0), Verdict::Delivered).await;
+    assert_eq!(early, Err(LogError::Stale));
+    outlet.move_to(&whole, b"requests".to_vec()).await.unwrap();
+    let given = outlet.verdict(whole.id, part(0), Verdict::Delivered).await;
+    assert_eq!(given, Ok(()));
+    let left = |life: &Life| {
+        let [cut] = &life.handles.outlet.open_cuts()[..] else {
+            panic!("one open cut");
+        };
+        let left = |verdicts: &Verdicts| verdicts.left(range(0, 3));
+        let left = life.handles.outlet.verdicts(cut.id, left).unwrap();
+        (String::from_utf8(cut.plan.clone()).unwrap(), left)
+    };
+    let moved = ("requests".to_owned(), vec![range(1, 3)]);
+    assert_eq!(left(&life), moved);
+    life.stop().await;
+    // Read from frames, and then from the snapshot that this life wrote.
+    for _ in 0..2 {
+        let life = start(folder.path(), &[]);
+        assert_eq!(left(&life), moved);
+        life.put(&["d"]).await;
+        life.stop().await;
+    }
+    let life = start(folder.path(), &[]);
+    let [moved] = &life.handles.outlet.open_cuts()[..] else {
+        panic!("one open cut");
+    };
+    let again = life.handles.outlet.move_to(moved, b"object".to_vec());
+    assert_eq!(again.await, Ok(()));
+    assert_eq!(left(&life), ("object".to_owned(), vec![range(1, 3)]));
+    life.stop().await;
+}
+
+#[tokio::test]
 async fn d1_an_answer_stays_and_what_follows_waits_its_turn() {
     let folder = tempfile::tempdir().unwrap();
     let life = start(folder.path(), &BOTH);

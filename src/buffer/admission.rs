@@ -205,9 +205,10 @@ impl Admission<'_> {
     }
 
     /// The cut with this verdict; `None` where that says nothing new, or the cut is at rest already.
-    fn judged_with(&self, given: &GiveVerdict) -> Result<Option<OpenCut>, LogError> {
+    fn judged_with(&mut self, given: &GiveVerdict) -> Result<Option<OpenCut>, LogError> {
         let PartVerdict { cut, .. } = given.verdict;
-        let inner = self.shared.inner();
+        let shared = self.shared;
+        let inner = shared.inner();
         let Some(known) = open_cut(&inner.state, given.reader, cut) else {
             return Ok(None);
         };
@@ -218,10 +219,16 @@ impl Admission<'_> {
             Shape::Whole => false,
             Shape::InParts(_) => judged.has_bounded_verdicts(&given.verdict.said),
         };
-        match is_bounded {
-            true => Ok(Some(judged).filter(|judged| judged != known)),
-            false => Err(LogError::Stale),
+        if !is_bounded {
+            return Err(LogError::Stale);
         }
+        let room = |cut: &OpenCut| room_in_snapshot(shared, &cut.plan, &cut.shape);
+        let more = room(&judged).saturating_sub(room(known));
+        let reserve = shared.geometry.verdicts_bytes_max();
+        if !self.plans.grow(given.reader.stream, more, reserve) {
+            return Err(LogError::Full);
+        }
+        Ok(Some(judged).filter(|judged| judged != known))
     }
 
     /// A cut that is at rest already stays so: it is answered here.

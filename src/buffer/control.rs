@@ -23,7 +23,8 @@ pub struct OpenCut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     Whole,
-    /// In requests of bounded size, and what became of them so far (D5).
+    /// In requests of bounded size, and what became of them so far (D5); or what is left of that after
+    /// a move.
     InParts(Verdicts),
 }
 
@@ -51,16 +52,25 @@ impl OpenCut {
         })
     }
 
-    /// What became of a part of it.
+    /// What became of a part of it, or of its plan.
     pub fn judge(&mut self, given: &PartVerdict) {
-        let Shape::InParts(verdicts) = &mut self.shape else {
-            return;
+        if let Said::Moved(plan) = &given.said {
+            self.plan.clone_from(plan);
+        }
+        let verdicts = match (&mut self.shape, &given.said) {
+            (Shape::InParts(verdicts), _) => verdicts,
+            (Shape::Whole, Said::Judged(_) | Said::Divided(_)) => return,
+            (whole @ Shape::Whole, Said::Moved(_)) => {
+                *whole = Shape::InParts(Verdicts::default());
+                return;
+            }
         };
         let spans = self.spans.iter();
         for part in spans.filter_map(|span| span.range().shared(given.part)) {
             match &given.said {
                 Said::Judged(verdict) => verdicts.add(part, verdict.clone()),
                 Said::Divided(borders) => verdicts.divide(part, borders),
+                Said::Moved(_) => verdicts.undivide(),
             }
         }
     }
@@ -200,6 +210,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::buffer::Verdict;
+    use crate::model::SeqRange;
 
     proptest! {
         #[test]
@@ -240,6 +252,39 @@ mod tests {
         }
         let spans = vec![span()];
         assert_eq!(decode_quarantined(&encode_quarantined(&spans)), Some(spans));
+    }
+
+    #[test]
+    fn a_moved_cut_has_another_plan_and_keeps_its_verdicts() {
+        let mut cut = OpenCut {
+            id: CutId(7),
+            spans: vec![span()],
+            first_arrival: Timestamp::default(),
+            first_logged: LogTime::default(),
+            plan: b"one object".to_vec(),
+            shape: Shape::Whole,
+        };
+        let all = span().range();
+        let first = SeqRange::new(all.start(), all.start().plus(1));
+        let judge = |cut: &mut OpenCut, part, said| {
+            let given = PartVerdict {
+                cut: cut.id,
+                part,
+                said,
+            };
+            cut.judge(&given);
+        };
+        let delivered = || Said::Judged(Verdict::Delivered);
+        judge(&mut cut, first, delivered());
+        assert_eq!(cut.shape, Shape::Whole);
+        judge(&mut cut, all, Said::Moved(b"requests".to_vec()));
+        judge(&mut cut, first, delivered());
+        judge(&mut cut, all, Said::Divided(vec![all.start().plus(2)]));
+        judge(&mut cut, all, Said::Moved(b"an object".to_vec()));
+        assert_eq!(cut.plan, b"an object");
+        let mut verdicts = Verdicts::default();
+        verdicts.add(first, Verdict::Delivered);
+        assert_eq!(cut.shape, Shape::InParts(verdicts));
     }
 
     #[test]

@@ -30,11 +30,12 @@
 //! records that are alive in it.
 //!
 //! A **frame** (`frame`) is one append, or one control entry: *cut* (a batch, with everything that
-//! a repeat needs), *verdict* (what became of one part of a batch, or in which pieces it goes out;
-//! `verdicts`), *settle* (where a cut's records came to rest; it stands by itself), *quarantined*,
-//! *end* (a clean stop). Checksums are seeded with segment and life, so leftovers never pass, nor
-//! do records that look like frames (`life`). Reserved are the kind *checkpoint*, the flag *moved*,
-//! and two types of blocks before the slab (per-record metadata, the producer's invocation id).
+//! a repeat needs), *verdict* (what became of one part of a batch, in which pieces it goes out, or
+//! by which plan what is left of it, once its stream has another destination; `verdicts`), *settle*
+//! (where a cut's records came to rest; it stands by itself), *quarantined*, *end* (a clean stop).
+//! Checksums are seeded with segment and life, so leftovers never pass, nor do records that look
+//! like frames (`life`). Reserved are the kind *checkpoint*, the flag *moved*, and two types of
+//! blocks before the slab (per-record metadata, the producer's invocation id).
 //!
 //! A stream has two **lanes** (`reader`): what arrived and, behind a transformer, its **answers**
 //! (`answers`). An answers frame holds the new bytes, who answered, when each record arrived, the

@@ -256,6 +256,15 @@ impl Outlet {
         self.say(cut, part, Said::Divided(borders)).await
     }
 
+    /// What is left of the cut, be it whole or in parts, goes by another plan from now on: one for the
+    /// destination that its stream has today. Verdicts on it stay.
+    pub async fn move_to(&self, cut: &Cut, plan: Vec<u8>) -> Result<(), LogError> {
+        let ends = cut.ranges.first().zip(cut.ranges.last());
+        let (first, last) = ends.expect("a cut has at least one range");
+        let whole = SeqRange::new(first.start(), last.end());
+        self.say(cut.id, whole, Said::Moved(plan)).await
+    }
+
     async fn say(&self, cut: CutId, part: SeqRange, said: Said) -> Result<(), LogError> {
         let (answer, answered) = oneshot::channel();
         let give = GiveVerdict {

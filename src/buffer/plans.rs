@@ -3,6 +3,9 @@
 //! An open cut's plan and verdicts stand in each segment's snapshot, which has room for so many bytes
 //! of them. Half of that is shared out equally, and what a stream leaves of its share is kept for it:
 //! one with many open cuts never holds up another's. The other half is for whoever comes first.
+//!
+//! A cut that is moved to another destination may need more than it has. There is a reserve for that,
+//! as it is the only way to get rid of it.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +32,20 @@ impl Plans {
 
     /// Whether the stream may have so many bytes more, which then are its own.
     pub fn take(&mut self, stream: u32, bytes: usize) -> bool {
+        self.take_within(self.bytes_max, stream, bytes)
+    }
+
+    /// The same for a cut that is open already, with so much in reserve.
+    pub fn grow(&mut self, stream: u32, bytes: usize, reserve: usize) -> bool {
+        bytes == 0 || self.take_within(self.bytes_max + reserve, stream, bytes)
+    }
+
+    fn take_within(&mut self, bytes_max: usize, stream: u32, bytes: usize) -> bool {
         let Some(held) = self.held.get_mut(&stream) else {
             return false;
         };
         let kept = self.kept - self.share.max(*held) + self.share.max(*held + bytes);
-        if self.bytes_max < kept {
+        if bytes_max < kept {
             return false;
         }
         *held += bytes;
@@ -83,6 +95,14 @@ mod tests {
             &[(0, 30), (1, 30), (2, 11), (2, 10), (3, 10)],
             expect!["0+30, 1+30, 2 no, 2+10, 3+10"],
         );
+    }
+
+    #[test]
+    fn an_open_cut_may_grow_into_a_reserve() {
+        let mut plans = Plans::new(80, BTreeMap::from([(0, 40), (1, 40)]));
+        let grown = [(0, 11), (0, 10), (1, 1), (1, 0)];
+        let grown = grown.map(|(stream, bytes)| plans.grow(stream, bytes, 10));
+        assert_eq!(grown, [false, true, false, true]);
     }
 
     #[test]

@@ -11,6 +11,9 @@
 //! Bounded, because every snapshot holds them: neighbours with the same verdict become one, messages
 //! share a budget, and when that is used up, what failed so far goes to the failed output: all that
 //! is left of its verdicts is that it is at rest.
+//!
+//! A batch whose stream got another destination is **moved**: what is left of it goes by another plan.
+//! One that was to be delivered whole has verdicts from then on, too.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +40,7 @@ pub struct Verdicts {
     borders: BTreeSet<Seq>,
 }
 
-/// A verdict, or a division, as a control frame.
+/// A verdict, a division or a move, as a control frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartVerdict {
     pub cut: CutId,
@@ -50,6 +53,8 @@ pub enum Said {
     Judged(Verdict),
     /// The part goes out in pieces, which begin at these records too.
     Divided(Vec<Seq>),
+    /// What is left of the whole batch goes by this plan.
+    Moved(Vec<u8>),
 }
 
 /// Numbers are for good.
@@ -57,6 +62,7 @@ const DELIVERED: u64 = 1;
 const FAILED: u64 = 2;
 const AT_REST: u64 = 3;
 const DIVIDED: u64 = 4;
+const MOVED: u64 = 5;
 
 impl Verdicts {
     /// On those records of the part that have none: the first verdict on a record stays, until it is
@@ -109,6 +115,11 @@ impl Verdicts {
         let inside = borders.iter().filter(inside).copied();
         let end = unsent.last().map(|last| last.end());
         self.borders.extend(inside.chain(end));
+    }
+
+    /// Pieces are as one destination wanted them, and there is another now.
+    pub fn undivide(&mut self) {
+        self.borders.clear();
     }
 
     /// The next request of `part`: from its first record without a verdict to the end of that piece.
@@ -231,9 +242,9 @@ impl Verdicts {
     /// be undone.
     pub fn are_bounded(&self, last: &Said) -> bool {
         let most = match last {
-            Said::Judged(Verdict::Delivered | Verdict::AtRest { .. }) | Said::Divided(_) => {
-                2 * limits::VERDICTS_PER_CUT_MAX
-            }
+            Said::Judged(Verdict::Delivered | Verdict::AtRest { .. })
+            | Said::Divided(_)
+            | Said::Moved(_) => 2 * limits::VERDICTS_PER_CUT_MAX,
             Said::Judged(Verdict::Failed(_)) => limits::VERDICTS_PER_CUT_MAX,
         };
         self.given.len() <= most && self.may_be_divided(0)
@@ -284,6 +295,7 @@ impl PartVerdict {
             Said::Judged(Verdict::Failed(failure)) => failure.code.len() + failure.message.len(),
             Said::Judged(Verdict::Delivered | Verdict::AtRest { .. }) => 0,
             Said::Divided(borders) => 10 * borders.len(),
+            Said::Moved(plan) => plan.len(),
         }
     }
 
@@ -300,6 +312,10 @@ impl PartVerdict {
                     .iter()
                     .for_each(|border| writer.number(border.get()));
             }
+            Said::Moved(plan) => {
+                writer.number(MOVED);
+                writer.bytes(plan);
+            }
         }
         writer.into_bytes()
     }
@@ -314,6 +330,7 @@ impl PartVerdict {
                 let borders = (0..count).map(|_| reader.number().map(Seq::new));
                 Said::Divided(borders.collect::<Option<_>>()?)
             }
+            MOVED => Said::Moved(reader.bytes()?.to_vec()),
             kind => Said::Judged(read_verdict(kind, &mut reader)?),
         };
         reader.end()?;

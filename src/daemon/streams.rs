@@ -137,6 +137,7 @@ impl Streams {
     fn add_pipeline(&mut self, facts: &StreamFacts, reader: Reader, failed: FailedOutput) {
         let route = Route {
             stream: facts.name.clone(),
+            version: facts.version,
             directory: self.directory,
             reader: reader.kind,
             outlet: reader.outlet,
@@ -150,7 +151,7 @@ impl Streams {
             stop: self.stop.clone(),
             upstream_ended: reader.upstream_ended,
         };
-        let reasons = FlushReason::ALL.map(FlushReason::as_str);
+        let reasons = FlushReason::OF_CUTS.map(FlushReason::as_str);
         happened::delivery::ready(&self.metrics, &facts.name, route.to(), &reasons);
         let dice = self.dice.fork();
         let pipeline = Pipeline::new(&reader.settings, facts.clone(), reader.cuts, route, dice);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::buffer::{Cut, LogError, Settled, Shape, Verdict};
+use crate::buffer::{Cut, LogError, Settled, Shape, Verdict, Verdicts};
 use crate::model::{ReaderKind, Seq, SeqRange};
 use crate::objects::Refusal;
 use crate::outside::Dice;
@@ -24,7 +24,7 @@ use crate::pipeline::progress::Place;
 use crate::pipeline::reading::{self, Reading, Select, Size};
 use crate::pipeline::route::{Destination, Route};
 use crate::retry::Backoff;
-use crate::sink::{self, Batch, Receipt, Sink};
+use crate::sink::{Batch, Receipt, Sink};
 use crate::telemetry::happened;
 
 /// Half a second grows to a minute: quick enough for a hiccup, kind enough to a server in trouble.
@@ -53,6 +53,8 @@ pub(super) enum Entry {
     Verdict(SeqRange, Verdict),
     /// A part goes out in pieces, which begin at these records too.
     Division(SeqRange, Vec<Seq>),
+    /// What is left goes by another plan.
+    Move(Vec<u8>),
 }
 
 /// What became of an entry.
@@ -63,8 +65,8 @@ pub(super) enum Written {
     Stale,
 }
 
-/// The stop has begun, or the buffer is closed: the cut stays open, and the next life repeats it
-/// under the same name (D3).
+/// The stop has begun, the buffer is closed, or this Standpipe cannot read what was planned: the cut
+/// stays open, and the next life repeats it under the same name (D3).
 pub(super) struct LeftToTheNextLife;
 
 impl Delivery {
@@ -90,13 +92,10 @@ impl Delivery {
     }
 
     async fn bring_to_rest(&mut self) -> Result<(), LeftToTheNextLife> {
-        match (self.route.destination.clone(), &self.cut.shape) {
-            (Destination::Objects(sink), Shape::Whole) => self.deliver_whole(sink.as_ref()).await?,
-            (Destination::Requests(endpoint), Shape::InParts(_)) => {
-                self.deliver_parts(endpoint.as_ref()).await?;
-            }
-            (Destination::Objects(_), Shape::InParts(_))
-            | (Destination::Requests(_), Shape::Whole) => return self.hold_for_another().await,
+        self.move_to_todays_destination().await?;
+        match self.route.destination.clone() {
+            Destination::Objects(sink) => self.deliver_whole(sink.as_ref()).await?,
+            Destination::Requests(endpoint) => self.deliver_parts(endpoint.as_ref()).await?,
         }
         let failed = self.file_failures().await?;
         let settlement = Entry::Settlement { failed };
@@ -111,12 +110,14 @@ impl Delivery {
 
     async fn deliver_whole(&mut self, sink: &dyn Sink) -> Result<(), LeftToTheNextLife> {
         let good: Arc<Select> = Arc::new(reading::good);
-        let ranges = self.cut.ranges.clone();
-        let is_as_cut = match self.route.reader {
+        let ranges = self.without_verdicts();
+        let is_as_cut = match (self.route.reader, &self.cut.shape) {
             // Another life, or another attempt, may have met damage (B5).
-            ReaderKind::Arrivals | ReaderKind::Backup => self.reading.is_whole(&ranges),
-            // Some may have failed in the transformer.
-            ReaderKind::Answers => false,
+            (ReaderKind::Arrivals | ReaderKind::Backup, Shape::Whole) => {
+                self.reading.is_whole(&ranges)
+            }
+            // Some may have failed in the transformer, or have gone to an earlier destination.
+            (ReaderKind::Answers, _) | (_, Shape::InParts(_)) => false,
         };
         let mut size = match is_as_cut {
             true => self.size(),
@@ -124,9 +125,10 @@ impl Delivery {
         };
         while 0 < size.records {
             let started = Instant::now();
-            match self.attempt(sink, size, &good).await {
+            match self.attempt(sink, &ranges, size, &good).await {
                 Ok(receipt) => {
-                    self.arrived(self.batch(size), &receipt, started.elapsed());
+                    let batch = self.part(span(&ranges), size);
+                    self.arrived(batch, &receipt, started.elapsed());
                     break;
                 }
                 Err(refusal) => match self.reading.take_damage() {
@@ -141,27 +143,43 @@ impl Delivery {
         Ok(())
     }
 
+    /// All of it, unless it was moved here from a destination that took some.
+    pub(super) fn without_verdicts(&self) -> Vec<SeqRange> {
+        let ranges = &self.cut.ranges;
+        let left = |verdicts: &Verdicts| {
+            let left = ranges.iter().flat_map(|range| verdicts.left(*range));
+            left.collect()
+        };
+        let left = self.route.outlet.verdicts(self.cut.id, left);
+        left.unwrap_or_else(|| ranges.clone())
+    }
+
     async fn attempt(
         &self,
         sink: &dyn Sink,
+        ranges: &[SeqRange],
         size: Size,
         good: &Arc<Select>,
     ) -> Result<Receipt, Refusal> {
         let batch = Batch {
             plan: plan::of_sink(&self.cut.plan),
-            body: self.reading.body(&self.cut.ranges, size.bytes, good),
-            first: span(&self.cut.ranges).start(),
+            body: self.reading.body(ranges, size.bytes, good),
+            first: span(ranges).start(),
             records: size.records,
         };
         sink.deliver(&batch).await
     }
 
-    /// A batch that was cut for objects cannot be sent as requests, nor the other way round.
-    async fn hold_for_another(&mut self) -> Result<(), LeftToTheNextLife> {
-        let refusal = sink::plan::of_another(&plan::of_sink(&self.cut.plan));
-        loop {
-            self.hold(&refusal).await?;
-        }
+    /// What was planned cannot be read, and no attempt of this life will change that: others need the
+    /// slot.
+    pub(super) fn leave(&self, refusal: &Refusal) -> LeftToTheNextLife {
+        let Route {
+            progress, metrics, ..
+        } = &*self.route;
+        progress.refused(self.cut.id.0, Place::Plan, &refusal.code);
+        let batch = self.batch(self.size());
+        happened::delivery::unplanned(metrics, batch, &refusal.code, refusal);
+        LeftToTheNextLife
     }
 
     pub(super) fn arrived(
@@ -279,6 +297,10 @@ impl Delivery {
                 Entry::Division(part, borders) => {
                     let divided = outlet.divide(self.cut.id, *part, borders.clone());
                     ("division", divided.await)
+                }
+                Entry::Move(plan) => {
+                    let moved = outlet.move_to(&self.cut, plan.clone());
+                    ("move", moved.await)
                 }
             };
             let error = match written {

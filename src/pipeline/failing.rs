@@ -37,18 +37,18 @@ impl Delivery {
     pub(super) async fn file_failures(&mut self) -> Result<u64, LeftToTheNextLife> {
         let mut failed = self.verdicts(Verdicts::filed).unwrap_or_default();
         if self.route.reader == ReaderKind::Answers {
-            let plan = self.failed_plan().await?;
+            let plan = self.failed_plan()?;
             let ranges = self.cut.ranges.clone();
             let lot = Lot {
                 error: ErrorOutput::Processing,
                 ranges: &ranges,
-                key: self.key(&plan, ErrorOutput::Processing).await?,
+                key: self.key(&plan, ErrorOutput::Processing)?,
                 select: Arc::new(processing_lines),
             };
             failed += self.file(&lot).await?;
         }
         if self.verdicts(Verdicts::have_failures) {
-            let plan = self.failed_plan().await?;
+            let plan = self.failed_plan()?;
             for error in [ErrorOutput::HttpEndpoint, ErrorOutput::Splunk] {
                 if plan.key(error).is_some() {
                     failed += self.file_judged(&plan, error).await?;
@@ -66,7 +66,7 @@ impl Delivery {
         let Some(judged) = self.verdicts(Verdicts::unfiled) else {
             return Ok(());
         };
-        let plan = self.failed_plan().await?;
+        let plan = self.failed_plan()?;
         let failed = self.file_judged(&plan, error).await?;
         let at_rest = Verdict::AtRest { failed };
         self.write(Entry::Verdict(judged, at_rest)).await.map(drop)
@@ -84,7 +84,7 @@ impl Delivery {
         };
         let ranges = self.cut.ranges.iter();
         let ranges: Vec<SeqRange> = ranges.filter_map(|range| range.shared(judged)).collect();
-        let mut key = self.key(plan, error).await?;
+        let mut key = self.key(plan, error)?;
         if verdicts.filed().is_some() {
             key = key_of_more(&key, judged.start());
         }
@@ -103,28 +103,14 @@ impl Delivery {
         found.unwrap_or_default()
     }
 
-    async fn key(
-        &mut self,
-        plan: &FailedPlan,
-        error: ErrorOutput,
-    ) -> Result<String, LeftToTheNextLife> {
-        loop {
-            match plan.key(error) {
-                Some(key) => return Ok(key.to_owned()),
-                None => self.hold_failures(&sink::plan::without_failures()).await?,
-            }
-        }
+    fn key(&self, plan: &FailedPlan, error: ErrorOutput) -> Result<String, LeftToTheNextLife> {
+        let key = plan.key(error).map(str::to_owned);
+        key.ok_or_else(|| self.leave(&sink::plan::without_failures()))
     }
 
-    async fn failed_plan(&mut self) -> Result<FailedPlan, LeftToTheNextLife> {
-        loop {
-            let refusal = match plan::of_failed(&self.cut.plan) {
-                Ok(Some(plan)) => return Ok(plan),
-                Ok(None) => sink::plan::without_failures(),
-                Err(refusal) => refusal,
-            };
-            self.hold_failures(&refusal).await?;
-        }
+    pub(super) fn failed_plan(&self) -> Result<FailedPlan, LeftToTheNextLife> {
+        let plan = plan::of_failed(&self.cut.plan).map_err(|refusal| self.leave(&refusal))?;
+        plan.ok_or_else(|| self.leave(&sink::plan::without_failures()))
     }
 
     /// Answers how many lines there are.

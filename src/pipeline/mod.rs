@@ -15,6 +15,7 @@ mod answering;
 mod delivery;
 mod failing;
 mod flush;
+mod moving;
 mod parts;
 mod pause;
 mod plan;
@@ -280,7 +281,7 @@ impl Pipeline {
                 Some(Instant::now() + time.since(outlet.log_now()))
             }
             (FlushReason::Interval, Decision::Cut(_) | Decision::Idle)
-            | (FlushReason::Size | FlushReason::Drain, _) => None,
+            | (FlushReason::Size | FlushReason::Drain | FlushReason::Moved, _) => None,
         }
     }
 
@@ -288,7 +289,7 @@ impl Pipeline {
         BatchFacts {
             directory: self.route.directory,
             stream: self.facts.name.clone(),
-            version: self.facts.version,
+            version: self.route.version,
             range: candidate.range,
             reader: self.route.reader,
             records: candidate.range.count(),

@@ -65,7 +65,8 @@ impl Delivery {
         endpoint: &dyn Endpoint,
     ) -> Result<(), LeftToTheNextLife> {
         let plan = plan::of_sink(&self.cut.plan);
-        let terms = self.terms(endpoint, &plan).await?;
+        let terms = endpoint.terms(&plan);
+        let terms = terms.map_err(|refusal| self.leave(&refusal))?;
         let mut sending = Sending {
             endpoint,
             plan,
@@ -83,21 +84,6 @@ impl Delivery {
             }
         }
         Ok(())
-    }
-
-    async fn terms(
-        &mut self,
-        endpoint: &dyn Endpoint,
-        plan: &Plan,
-    ) -> Result<Terms, LeftToTheNextLife> {
-        loop {
-            match endpoint.terms(plan) {
-                Ok(terms) => return Ok(terms),
-                Err(refusal) => {
-                    self.hold(&refusal).await?;
-                }
-            }
-        }
     }
 
     /// What the next request is taken from, as the log says.

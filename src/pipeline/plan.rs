@@ -22,7 +22,7 @@ use crate::sink::{self, BatchFacts, Plan};
 const VERSION: u32 = 1;
 
 /// What failed of a batch, and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedPlan {
     v: u32,
     keys: BTreeMap<String, String>,
@@ -40,6 +40,12 @@ impl FailedPlan {
 
 /// For a batch that is about to be cut.
 pub fn compose(route: &Route, facts: &BatchFacts) -> Vec<u8> {
+    compose_anew(route, facts, &FailedPlan::default())
+}
+
+/// For one that was cut for another destination, with what was said then of its failures: where some
+/// of them go today as they did then, they go under the same name (D3).
+pub fn compose_anew(route: &Route, facts: &BatchFacts, before: &FailedPlan) -> Vec<u8> {
     let Plan(mut plan) = match &route.destination {
         Destination::Objects(sink) => sink.plan(facts),
         Destination::Requests(endpoint) => endpoint.plan(facts),
@@ -58,7 +64,8 @@ pub fn compose(route: &Route, facts: &BatchFacts) -> Vec<u8> {
         compression: Compression::Uncompressed,
     };
     let key = |error: ErrorOutput| {
-        let key = route.failed.keys.failed_key(&key_facts, error);
+        let anew = || route.failed.keys.failed_key(&key_facts, error);
+        let key = before.key(error).map_or_else(anew, str::to_owned);
         (error.as_str().to_owned(), key)
     };
     let failed = FailedPlan {

@@ -26,6 +26,7 @@ struct Marks {
     destination: Trouble,
     failed_output: Trouble,
     log: Trouble,
+    plan: Trouble,
     failure_repetition: Repetition,
     log_repetition: Repetition,
 }
@@ -38,6 +39,9 @@ pub enum Place {
     FailedOutput,
     /// It takes a transformer's answers.
     Log,
+    /// What was planned for the batch cannot be read: it goes nowhere in this life, whatever becomes of
+    /// the others.
+    Plan,
 }
 
 #[derive(Debug, Default)]
@@ -150,7 +154,12 @@ impl Progress {
     /// Of all places, that which lasts longest.
     pub fn refusal(&self) -> Option<Refusal> {
         let marks = self.marks();
-        let troubles = [&marks.destination, &marks.failed_output, &marks.log];
+        let troubles = [
+            &marks.destination,
+            &marks.failed_output,
+            &marks.log,
+            &marks.plan,
+        ];
         let refusals = troubles.into_iter().filter_map(|it| it.refusal.as_ref());
         refusals.min_by_key(|refusal| refusal.since).cloned()
     }
@@ -166,6 +175,7 @@ impl Marks {
             Place::Destination => &mut self.destination,
             Place::FailedOutput => &mut self.failed_output,
             Place::Log => &mut self.log,
+            Place::Plan => &mut self.plan,
         }
     }
 }
@@ -183,7 +193,8 @@ mod tests {
     }
 
     /// `5s:wakes9`, `5s:start1`, `5s:wait1`, `5s:move1`, `5s:refuse1`, `5s:giveup1`, `5s:deliver1`, the
-    /// same at the failed output (`5s:hold1`, `5s:file1`), and `5s:?`, which asks.
+    /// same at the failed output (`5s:hold1`, `5s:file1`), `5s:leave1` without a plan, and `5s:?`, which
+    /// asks.
     async fn check(steps: &str, expected: Expect) {
         let start = Instant::now();
         let progress = Progress::default();
@@ -223,6 +234,11 @@ mod tests {
                 }
                 ("deliver", Some(cut)) => {
                     format!("after {}", secs(progress.took(cut, Place::Destination)))
+                }
+                ("leave", Some(cut)) => {
+                    let said = progress.refused(cut, Place::Plan, "Plan.Version");
+                    progress.ended(cut);
+                    format!("{said:?}")
                 }
                 ("file", Some(cut)) => {
                     format!("after {}", secs(progress.took(cut, Place::FailedOutput)))
@@ -311,6 +327,18 @@ mod tests {
         check(
             "0s:start1 1s:giveup1 2s:file1 5s:?",
             expect!["2s: after -\n5s: overdue -, attempt -, refused for 4s"],
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_without_a_plan_is_trouble_whatever_becomes_of_the_others() {
+        check(
+            "0s:start1 1s:leave1 2s:start2 3s:deliver2 9s:?",
+            expect![[r#"
+                1s: Aloud { kept_back: 0 }
+                3s: after -
+                9s: overdue -, attempt -, refused for 8s"#]],
         )
         .await;
     }

@@ -16,6 +16,8 @@ use crate::telemetry::Metrics;
 /// What all deliveries of one reader share.
 pub struct Route {
     pub stream: StreamName,
+    /// Of its settings.
+    pub version: u32,
     pub directory: DirectoryId,
     pub reader: ReaderKind,
     pub outlet: Arc<Outlet>,

@@ -24,10 +24,13 @@ pub enum FlushReason {
     Size,
     Interval,
     Drain,
+    /// It was cut for another destination than its stream has today, and planned again.
+    Moved,
 }
 
 impl FlushReason {
-    pub const ALL: [FlushReason; 3] =
+    /// Of new batches.
+    pub const OF_CUTS: [FlushReason; 3] =
         [FlushReason::Size, FlushReason::Interval, FlushReason::Drain];
 
     pub fn as_str(self) -> &'static str {
@@ -35,6 +38,7 @@ impl FlushReason {
             FlushReason::Size => "size",
             FlushReason::Interval => "interval",
             FlushReason::Drain => "drain",
+            FlushReason::Moved => "moved",
         }
     }
 }
@@ -79,6 +83,9 @@ pub struct Receipt {
 
 pub trait Sink: Send + Sync {
     fn plan(&self, facts: &BatchFacts) -> Plan;
+
+    /// Whether it can carry out a plan, perhaps of an earlier life.
+    fn reads(&self, plan: &Plan) -> Result<(), Refusal>;
 
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, Refusal>>;
 

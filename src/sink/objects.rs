@@ -120,6 +120,10 @@ impl Sink for Objects {
         Plan(serde_json::to_vec(&planned).expect("a plan is plain JSON"))
     }
 
+    fn reads(&self, plan: &Plan) -> Result<(), Refusal> {
+        Planned::read(plan).map(drop)
+    }
+
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, Refusal>> {
         Box::pin(self.put(batch))
     }

@@ -36,10 +36,10 @@ pub fn read<T: DeserializeOwned>(
     serde_json::from_slice(plan).map_err(damaged)
 }
 
-/// For a plan that no sink of this stream can carry out.
-pub fn of_another(Plan(plan): &Plan) -> Refusal {
+/// Which sink a plan is for.
+pub fn sink_of(Plan(plan): &Plan) -> Result<String, Refusal> {
     let kind: Result<Kind, _> = serde_json::from_slice(plan);
-    kind.map_or_else(damaged, |kind| another(&kind.sink))
+    kind.map(|kind| kind.sink).map_err(damaged)
 }
 
 /// Where the failures of a batch go, in this version of it.
@@ -71,10 +71,7 @@ fn check_version(planned: u32, version: u32) -> Result<(), Refusal> {
 }
 
 fn another(sink: &str) -> Refusal {
-    let what = format!(
-        "this batch was cut for another destination: give the stream its `{sink}` back until it is \
-         delivered"
-    );
+    let what = format!("this batch is planned for another destination, `{sink}`");
     held("Plan.Destination", what)
 }
 
@@ -141,14 +138,12 @@ mod tests {
         check(
             r#"{"v":2,"sink":"http_endpoint","size":7}"#,
             expect![
-                "Plan.Destination: this batch was cut for another destination: give the stream its `http_endpoint` back until it is delivered"
+                "Plan.Destination: this batch is planned for another destination, `http_endpoint`"
             ],
         );
         check(
             r#"{"v":2,"size":7}"#,
-            expect![
-                "Plan.Destination: this batch was cut for another destination: give the stream its `objects` back until it is delivered"
-            ],
+            expect!["Plan.Destination: this batch is planned for another destination, `objects`"],
         );
         check(
             r#"{"v":2,"sink":"splunk"}"#,
@@ -165,14 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_for_another_destination_says_which() {
-        let of_another = |plan: &str| {
-            let refusal = of_another(&Plan(plan.as_bytes().to_vec()));
-            told(Err(refusal))
-        };
-        expect!["Plan.Destination: this batch was cut for another destination: give the stream its `splunk` back until it is delivered"].assert_eq(&of_another(r#"{"v":9,"sink":"splunk"}"#));
-        expect!["Plan.Destination: this batch was cut for another destination: give the stream its `objects` back until it is delivered"].assert_eq(&of_another(r#"{"v":1}"#));
-        expect!["Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"].assert_eq(&of_another("oops"));
+    fn a_plan_says_for_which_sink_it_is_whatever_its_version() {
+        let sink_of = |plan: &str| sink_of(&Plan(plan.as_bytes().to_vec()));
+        assert_eq!(sink_of(r#"{"v":9,"sink":"splunk"}"#).unwrap(), "splunk");
+        assert_eq!(sink_of(r#"{"v":1}"#).unwrap(), "objects");
+        assert_eq!(sink_of("oops").unwrap_err().code, "Plan.Damaged");
     }
 
     #[test]

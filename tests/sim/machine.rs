@@ -128,6 +128,12 @@ impl Machine {
             .trace
             .note(format_args!("{name}: {plan:?}"));
         self.arm(plan);
+        if let Some(to) = plan.moved_to {
+            self.plan
+                .streams
+                .iter_mut()
+                .for_each(|stream| stream.to = to);
+        }
         let mode = match plan.ending {
             Ending::Deliver => Mode::Deliver,
             Ending::Keep | Ending::Killed | Ending::PowerLoss { .. } => Mode::Keep,

@@ -14,6 +14,7 @@ mod disk;
 mod evidence;
 mod machine;
 mod manners;
+mod moves;
 mod notebook;
 mod oracle;
 mod panics;

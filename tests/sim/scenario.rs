@@ -91,6 +91,8 @@ pub struct LifePlan {
     pub failing_syncs: u64,
     /// How far the wall clock jumps, halfway through.
     pub clock_jump: Option<i64>,
+    /// Where all good records go from this life on, if not where they went before.
+    pub moved_to: Option<To>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +282,7 @@ impl LifePlan {
             clock_jump: dice
                 .happens(200)
                 .then(|| [-DAY, DAY][dice.below(2) as usize]),
+            moved_to: None,
         }
     }
 
@@ -290,6 +293,7 @@ impl LifePlan {
             ending: Ending::Keep,
             failing_syncs: 0,
             clock_jump: None,
+            moved_to: None,
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn life(lasts: Duration, ending: Ending) -> LifePlan {
         ending,
         failing_syncs: 0,
         clock_jump: None,
+        moved_to: None,
     }
 }
 

@@ -94,7 +94,11 @@ fn stream(plan: &StreamPlan) -> Stream {
             transform: None,
             backup: None,
         },
-        fingerprint: 7,
+        fingerprint: match plan.to {
+            To::Objects => 7,
+            To::Endpoint { .. } => 8,
+            To::Splunk { .. } => 9,
+        },
     }
 }
 

@@ -460,6 +460,7 @@ async fn a_plan_of_another_destination_holds_the_batch() {
     let rejection = endpoint.send(&request).await.unwrap_err();
     expect![[r#"
         Retry, loud: Plan.Destination
-        this batch was cut for another destination: give the stream its `splunk` back until it is delivered
-        this batch was cut for another destination: give the stream its `splunk` back until it is delivered"#]].assert_eq(&told(&rejection));
+        this batch is planned for another destination, `splunk`
+        this batch is planned for another destination, `splunk`"#]]
+    .assert_eq(&told(&rejection));
 }

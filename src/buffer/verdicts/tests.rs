@@ -270,7 +270,8 @@ fn a_verdict_reads_back_as_it_was_written() {
         Verdict::AtRest { failed: 7 },
     ];
     let divided = Said::Divided(vec![Seq::new(5), Seq::new(1 << 50)]);
-    for said in judged.map(Said::Judged).into_iter().chain([divided]) {
+    let others = [divided, Said::Moved(b"a plan".to_vec())];
+    for said in judged.map(Said::Judged).into_iter().chain(others) {
         let part = PartVerdict {
             cut: CutId(7),
             part: range(3, 9),

@@ -117,7 +117,11 @@ async fn check_refused(plan: &str, expected: Expect) {
 #[tokio::test]
 async fn a_plan_that_cannot_be_obeyed_waits_for_the_operator() {
     check_refused(r#"{"v":2,"name":"x"}"#, expect!["Plan.Version: this batch was cut by another Standpipe, whose plans have version 2 and not 1: run that one until it is delivered"]).await;
-    check_refused(r#"{"v":1,"sink":"splunk"}"#, expect!["Plan.Destination: this batch was cut for another destination: give the stream its `splunk` back until it is delivered"]).await;
+    check_refused(
+        r#"{"v":1,"sink":"splunk"}"#,
+        expect!["Plan.Destination: this batch is planned for another destination, `splunk`"],
+    )
+    .await;
     check_refused(r#"{"v":1}"#, expect!["Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"]).await;
     check_refused("", expect!["Plan.Damaged: failed to read what was planned for this batch: its cut in the log is damaged"]).await;
 }

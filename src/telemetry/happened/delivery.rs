@@ -75,6 +75,25 @@ pub fn resumed(stream: &StreamName, open_cuts: usize) {
     info!(%stream, batches = open_cuts, "batches of an earlier life are delivered first");
 }
 
+/// The stream has another destination than this open cut was made for, which is planned again: what
+/// is left of it goes there. Told once, as it is durable.
+pub fn moved(batch: Batch<'_>, from: &str, to: &str, left: u64) {
+    warn!(
+        stream = %batch.stream, range = %batch.range, records = left, from, to,
+        "batch was cut for another destination; what is left of it goes to the one of today"
+    );
+}
+
+/// The batch stays in the log, for a life that can read what was planned for it.
+pub fn unplanned(metrics: &Metrics, batch: Batch<'_>, code: &str, error: &(dyn Error + 'static)) {
+    count_attempt(metrics, batch, code);
+    error!(
+        stream = %batch.stream, range = %batch.range, records = batch.records, code,
+        error = %Chain(error),
+        "batch cannot be delivered by this Standpipe and stays in the log; others go on"
+    );
+}
+
 /// Counts a batch as in flight for as long as it is held.
 #[must_use]
 #[derive(Debug)]

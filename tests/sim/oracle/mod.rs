@@ -159,7 +159,16 @@ impl Ends<'_> {
             let seen = story.seen;
             self.is_as_it_should(seen, "a request");
             let Some(line) = self.lines.get(name) else {
-                assert!(story.is_taken, "{name} was sent, and rests nowhere");
+                // Its stream may have got a place for objects instead.
+                let place = self.delivered.get(name).map(|(place, _)| place);
+                assert!(
+                    story.is_taken || place.is_some(),
+                    "{name} was sent, and rests nowhere"
+                );
+                assert!(
+                    !story.is_settled || place.is_none(),
+                    "D5: {name} was delivered for good, and is in {place:?}"
+                );
                 continue;
             };
             assert!(
