@@ -11,7 +11,7 @@ from datetime import datetime
 LINE = re.compile(
     r"(?P<host>\S+) (?P<identity>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\] "
     r'"(?P<method>[A-Z]+) (?P<path>\S+)(?: (?P<protocol>[^"]+))?" '
-    r"(?P<status>\d{3}) (?P<bytes>\d+|-)"
+    r"(?P<status>[0-9]{3}) (?P<bytes>[0-9]{1,18}|-)"
     r'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?\s*'
 )
 

@@ -218,7 +218,7 @@ fn next_header(window: &mut Window, stretch: Stretch, at: u32) -> io::Result<Opt
 pub fn first_header(
     window: &mut Window,
     segment: u64,
-    drawn: Option<u32>,
+    drawn: Option<u64>,
 ) -> io::Result<Option<Header>> {
     let mut from = 0;
     while from < window.end() {

@@ -110,7 +110,7 @@ impl Head {
     pub fn read(
         window: &mut Window,
         id: u64,
-        drawn: Option<u32>,
+        drawn: Option<u64>,
     ) -> std::io::Result<Result<Head, HeadError>> {
         let first = Head::read_first(window)?;
         if first.as_ref().is_ok_and(|head| head.id == id)

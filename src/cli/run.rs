@@ -1,6 +1,7 @@
 //! `standpipe run`: the daemon.
 
 use std::error::Error;
+use std::io;
 
 use clap::Args;
 use tokio::runtime::Runtime;
@@ -90,7 +91,7 @@ fn refused(error: StartError) -> Failure {
 }
 
 /// Whoever restarts us is told where that cannot help: somebody must do what the hint says.
-fn storage_exit(error: &buffer::OpenError) -> Exit {
+pub(super) fn storage_exit(error: &buffer::OpenError) -> Exit {
     match error {
         buffer::OpenError::Locked(_) => Exit::TryAgain,
         buffer::OpenError::Missing(_)
@@ -101,6 +102,13 @@ fn storage_exit(error: &buffer::OpenError) -> Exit {
         | buffer::OpenError::NoHead { .. }
         | buffer::OpenError::NothingLeft { .. }
         | buffer::OpenError::HeadLost { .. } => Exit::BadConfiguration,
+        // A file, or a link to nowhere, stands where the directory should.
+        buffer::OpenError::Disk { cause, .. }
+            if [io::ErrorKind::NotADirectory, io::ErrorKind::AlreadyExists]
+                .contains(&cause.kind()) =>
+        {
+            Exit::BadConfiguration
+        }
         buffer::OpenError::Unreadable { .. }
         | buffer::OpenError::Full { .. }
         | buffer::OpenError::Disk { .. }

@@ -19,7 +19,8 @@ Examples:
   standpipe storage ls --directory ./data
   standpipe storage verify --directory /var/lib/standpipe --json
 
-Exit codes: 0 good, 1 damage found, 64 bad command line, 74 not readable";
+Exit codes: 0 good, 1 damage found, 64 bad command line, 74 not readable,
+78 not a data directory of this version";
 
 /// Looks into a storage directory: what it holds, and whether it is sound.
 ///
@@ -102,7 +103,8 @@ impl Directory {
                 OpenError::NotOurs { .. } => "name the folder that `storage.directory` names",
                 cause => cause.hint(),
             };
-            Failure::new(Exit::Disk, Unreadable { directory, cause }).hint(hint)
+            let exit = super::run::storage_exit(&cause);
+            Failure::new(exit, Unreadable { directory, cause }).hint(hint)
         }
     }
 }

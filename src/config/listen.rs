@@ -55,10 +55,9 @@ pub fn read(root: &Block<'_>, producers: &Result<Vec<Producer>, Told>) -> Result
     });
     let admin = block.block("admin", &ADMIN).and_then(|block| admin(&block));
     if let (Ok(firehose), Ok((admin, _))) = (&firehose, &admin)
-        && firehose.address == admin.address
-        && admin.address.port() != 0
+        && overlap(firehose.address, admin.address)
     {
-        report_shared_address(&block, admin.address)?;
+        report_shared_address(&block, firehose.address, admin.address)?;
     }
     let (admin, admin_token) = admin?;
     Ok(Listen {
@@ -68,15 +67,32 @@ pub fn read(root: &Block<'_>, producers: &Result<Vec<Producer>, Told>) -> Result
     })
 }
 
+/// Whether only one of them can be listened at. An address for all of IPv6 takes IPv4 as well.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |all: SocketAddr, other: SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || other.is_ipv4())
+    };
+    let same_port = one.port() == other.port() && one.port() != 0;
+    same_port && (one.ip() == other.ip() || covers(one, other) || covers(other, one))
+}
+
 /// Told where an address was written; the other may be a default.
-fn report_shared_address(block: &Block<'_>, address: SocketAddr) -> Result<(), Told> {
-    let firehose = block.block("firehose", &FIREHOSE)?;
-    let admin = block.block("admin", &ADMIN)?;
-    let (written, other) = match admin.entry("address") {
+fn report_shared_address(
+    block: &Block<'_>,
+    firehose: SocketAddr,
+    admin: SocketAddr,
+) -> Result<(), Told> {
+    let firehose = (block.block("firehose", &FIREHOSE)?, firehose);
+    let admin = (block.block("admin", &ADMIN)?, admin);
+    let ((written, address), (other, others)) = match admin.0.entry("address") {
         Some(_) => (admin, firehose),
         None => (firehose, admin),
     };
-    let what = format!("`{address}` is `{}`'s already", other.at("address"));
+    let other = other.at("address");
+    let what = match address == others {
+        true => format!("`{address}` is `{other}`'s already"),
+        false => format!("`{address}` is part of `{other}`, which is `{others}`"),
+    };
     Err(written.wrong("address", Wrong::new(what)))
 }
 

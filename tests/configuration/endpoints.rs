@@ -338,13 +338,6 @@ fn what_a_partner_cannot_do_without_is_told() {
         "#]],
     );
     check(
-        "coralogix: { url: \"https://c.test/\", private_key: { file: key }, common_attributes: { applicationName: a } }",
-        expect![[r#"
-            delivery.yaml has 1 problem
-              delivery.yaml:6:7  streams.clicks.destination.coralogix.common_attributes.subsystemName: is missing, and `coralogix` cannot do without it
-        "#]],
-    );
-    check(
         "mongodb: { url: \"ftp://c.test/hunter2\", api_key: { file: key } }",
         expect![[r#"
             delivery.yaml has 1 problem
@@ -365,10 +358,7 @@ fn what_a_partner_cannot_do_without_is_told() {
 #[test]
 fn every_partner_can_be_named() {
     for (name, rest) in [
-        (
-            "coralogix",
-            "private_key: { file: key }, common_attributes: { applicationName: a, subsystemName: b }",
-        ),
+        ("coralogix", "private_key: { file: key }"),
         ("datadog", "api_key: { file: key }"),
         (
             "dynatrace",

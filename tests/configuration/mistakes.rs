@@ -62,9 +62,7 @@ fn all_that_a_destination_lacks_is_told_at_once() {
         let told = paths.collect::<Vec<_>>().join(" ");
         let expected = match name {
             "splunk" => ".token .url",
-            "coralogix" => {
-                ".common_attributes.applicationName .common_attributes.subsystemName .private_key .url"
-            }
+            "coralogix" => ".private_key .url",
             "sumo_logic" => ".deployment .token",
             _ => ".url",
         };

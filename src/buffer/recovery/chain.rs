@@ -132,7 +132,7 @@ pub fn find(disk: &dyn Disk, directory: &Directory) -> Result<Findings, OpenErro
 
 /// What all lives of this directory have in common, from the first file that begins with a head, of
 /// whatever use; `None` where none does.
-fn drawn(disk: &dyn Disk, directory: &Directory) -> Result<Option<u32>, OpenError> {
+fn drawn(disk: &dyn Disk, directory: &Directory) -> Result<Option<u64>, OpenError> {
     let segments = directory.segments.iter().rev();
     let segments = segments.map(|(id, bytes)| (segment_name(*id), *bytes));
     let free = directory.free.iter();
@@ -151,7 +151,7 @@ fn drawn(disk: &dyn Disk, directory: &Directory) -> Result<Option<u32>, OpenErro
 /// What frames say of a segment without a head; `None` where there are none.
 fn headless(
     window: &mut Window,
-    drawn: Option<u32>,
+    drawn: Option<u64>,
     id: u64,
     file: Arc<dyn DiskFile>,
 ) -> Result<Option<Link>, OpenError> {

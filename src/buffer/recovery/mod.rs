@@ -72,7 +72,7 @@ pub fn recover(
     let Some(chain) = chain else {
         let first = DirectoryId(dice.u128());
         return Ok(Recovered {
-            state: State::new(first, life::none(dice)),
+            state: State::new(first, life::none(dice.fork())),
             again: Vec::new(),
             files: BTreeMap::new(),
             free: free_segments(directory, &BTreeMap::new()),
@@ -100,7 +100,7 @@ pub fn recover(
     } = replayed;
     // B8: frames carry the number of the life that wrote them.
     let lives = segments.iter().map(|standing| standing.sealed.life);
-    state.life = lives.fold(state.life, u64::max) + 1;
+    state.life = life::after(lives.fold(state.life, u64::max));
     // These are in charge until a successor's head is durable, so none of them is free here.
     let in_charge: BTreeMap<u64, _> = segments.iter().map(|s| (s.id, s.sealed)).collect();
     files.retain(|segment, _| in_charge.contains_key(segment) || !state.is_dead(*segment));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{StatusCode, Uri};
+use tokio::time::{Instant, sleep};
 
 use super::wire::{Identity, refusal};
 use crate::aws::SignError;
@@ -16,11 +17,12 @@ use crate::telemetry::Chain;
 
 const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(200),
-    cap: Duration::from_secs(20),
+    cap: Duration::from_secs(5),
     jitter: Jitter::Full,
 };
-/// Attempts in a row that bring nothing forward: about a minute and a half.
-const FAILURES_MAX: u32 = 10;
+/// How long a daemon that takes nothing is asked again: far longer than a restart with the longest
+/// drain that the documentation shows.
+const NOTHING_TAKEN_MAX: Duration = Duration::from_secs(5 * 60);
 const LIMITS: Limits = Limits {
     timeout: Duration::from_secs(60),
     answer_bytes_max: 1024 * 1024,
@@ -43,7 +45,7 @@ pub enum PutError {
     Send(#[source] SendError),
     #[error("the records were refused with {status}: {message}")]
     Refused { status: StatusCode, message: String },
-    #[error("the daemon took no more for {FAILURES_MAX} attempts; the last one: {message}")]
+    #[error("the daemon took nothing for {} minutes; the last attempt: {message}", NOTHING_TAKEN_MAX.as_secs() / 60)]
     Full { message: String },
     #[error("the answer is not one of the Firehose API: {status}")]
     Strange { status: StatusCode },
@@ -65,6 +67,7 @@ impl Client {
     pub async fn put(&mut self, batch: Vec<Bytes>, taken: &mut u64) -> Result<(), PutError> {
         let mut left = batch;
         let mut failures = 0;
+        let mut last_took = Instant::now();
         loop {
             let (message, at_least) = match self.attempt(&left).await? {
                 Attempt::Left(rest, message) => {
@@ -74,17 +77,19 @@ impl Client {
                     if left.is_empty() {
                         return Ok(());
                     }
-                    failures = if took == 0 { failures } else { 0 };
+                    if 0 < took {
+                        (failures, last_took) = (0, Instant::now());
+                    }
                     (message, None)
                 }
                 Attempt::Later(message, at_least) => (message, at_least),
             };
             failures += 1;
-            if FAILURES_MAX <= failures {
+            let pause = BACKOFF.pause(failures - 1, at_least, &mut self.dice);
+            if NOTHING_TAKEN_MAX < last_took.elapsed() + pause {
                 return Err(PutError::Full { message });
             }
-            let pause = BACKOFF.pause(failures - 1, at_least, &mut self.dice);
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
         }
     }
 
@@ -137,6 +142,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::io;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use expect_test::{Expect, expect};
     use futures_util::FutureExt;
@@ -145,6 +151,61 @@ mod tests {
 
     use super::*;
     use crate::outside::http_client::Outgoing;
+
+    /// Takes the first record, refuses connections for so long, and takes again.
+    struct Restarted {
+        back: Instant,
+        asked: AtomicBool,
+    }
+
+    impl HttpClient for Restarted {
+        fn send(
+            &self,
+            _: Request<Outgoing>,
+            _: Limits,
+        ) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
+            let refused: Arc<io::Error> = Arc::new(io::ErrorKind::ConnectionRefused.into());
+            let up = !self.asked.swap(true, Ordering::Relaxed) || self.back <= Instant::now();
+            let taken = Bytes::from_static(br#"{"FailedPutCount":0,"RequestResponses":[{}]}"#);
+            let result = match up {
+                true => Ok(Response::new(taken)),
+                false => Err(SendError::Connect {
+                    authority: "daemon.test".to_owned(),
+                    cause: refused,
+                }),
+            };
+            future::ready(result).boxed()
+        }
+    }
+
+    /// What two puts say when the daemon is away for so long between them.
+    async fn refused_for(away: Duration, seed: u64) -> String {
+        let http = Arc::new(Restarted {
+            back: Instant::now() + away,
+            asked: AtomicBool::new(false),
+        });
+        let mut client = client(http, Dice::seeded(seed));
+        let mut taken = 0;
+        for _ in 0..2 {
+            let put = client.put(vec![Bytes::from_static(b"a")], &mut taken).await;
+            if let Err(error) = put {
+                return Chain(&error).to_string();
+            }
+        }
+        "done".to_owned()
+    }
+
+    fn client(http: Arc<dyn HttpClient>, dice: Dice) -> Client {
+        Client {
+            http,
+            endpoint: Uri::from_static("http://daemon.test"),
+            stream: "demo".parse().unwrap(),
+            identity: Identity::Nobody,
+            clock: Clock::system(),
+            dice,
+            answered: false,
+        }
+    }
 
     /// What becomes of each request in turn.
     struct Script(Mutex<VecDeque<&'static str>>);
@@ -186,15 +247,7 @@ mod tests {
     /// Puts a batch of one record again and again, until an error or the end of the script.
     async fn check(script: &'static str, expected: Expect) {
         let http = Arc::new(Script(Mutex::new(script.split(' ').collect())));
-        let mut client = Client {
-            http: http.clone(),
-            endpoint: Uri::from_static("http://daemon.test"),
-            stream: "demo".parse().unwrap(),
-            identity: Identity::Nobody,
-            clock: Clock::system(),
-            dice: Dice::seeded(1),
-            answered: false,
-        };
+        let mut client = client(http.clone(), Dice::seeded(1));
         let mut taken = 0;
         let mut outcome = Ok(());
         while outcome.is_ok() && !http.0.lock().unwrap().is_empty() {
@@ -226,16 +279,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ten_attempts_in_a_row_that_bring_nothing_are_the_end() {
-        check(
-            "ok full full full full full full late late late refused ok",
-            expect!["1 taken, 1 not asked: the daemon took no more for 10 attempts; the last one: failed to connect to `daemon.test`: connection refused"],
-        )
-        .await;
-        check(
-            "ok full full full full full full late late late ok",
-            expect!["2 taken, 0 not asked: done"],
-        )
-        .await;
+    async fn a_restart_that_takes_minutes_is_waited_for_whatever_the_dice_say() {
+        for seed in 0..50 {
+            assert_eq!(refused_for(Duration::from_secs(4 * 60), seed).await, "done");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_minutes_that_bring_nothing_are_the_end() {
+        let refused = refused_for(Duration::from_secs(5 * 60 + 1), 1).await;
+        expect!["the daemon took nothing for 5 minutes; the last attempt: failed to connect to `daemon.test`: connection refused"]
+            .assert_eq(&refused);
     }
 }

@@ -14,7 +14,7 @@ use http::Uri;
 use http::uri::Scheme;
 
 use self::client::{Client, PutError};
-use self::lines::Batches;
+use self::lines::{Batches, LineError};
 use self::wire::Identity;
 use super::{Configuration, Exit, Failure};
 use crate::aws::{self, Profile, SignError, Signer};
@@ -36,14 +36,14 @@ Requests are signed when the configuration has producers or --profile is given; 
 alone, when $AWS_ACCESS_KEY_ID or $AWS_PROFILE is set. With --token-file they bear that token.
 
 Exit codes: 0 all lines taken, 1 refused, 64 bad command line, 69 not reachable,
-75 the daemon took no more, 78 bad configuration";
+75 the daemon took nothing for five minutes, 78 bad configuration";
 
 /// Sends lines to a stream, each as one record.
 ///
 /// Reads a file or standard input and puts up to 500 lines or 4 MiB at once. The newline stays with
 /// its line. Records that the daemon has no room for are put again, with pauses, and so they are when
-/// it is gone for half a minute after it answered once, as in a restart; a record whose answer was
-/// lost may be there twice. Says how many were taken.
+/// it is gone after it answered once, as in a restart: until it took nothing for five minutes. A
+/// record whose answer was lost may be there twice. Says how many were taken.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub struct Put {
@@ -73,6 +73,14 @@ pub struct Put {
 
     #[command(flatten)]
     configuration: Configuration,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read `{}`", .path.display())]
+struct Unreadable {
+    path: PathBuf,
+    #[source]
+    cause: LineError,
 }
 
 impl Put {
@@ -111,12 +119,25 @@ impl Put {
         let mut batches = Batches::of(input);
         loop {
             let batch = batches.next();
-            let batch = batch.map_err(|error| Failure::new(Exit::No, error))?;
+            let batch = batch.map_err(|cause| self.unreadable(cause))?;
             if batch.is_empty() {
                 return Ok(());
             }
             let put = client.put(batch, taken).await;
             put.map_err(|error| self.failure(error))?;
+        }
+    }
+
+    fn unreadable(&self, cause: LineError) -> Failure {
+        match &self.file {
+            Some(path) => Failure::new(
+                Exit::No,
+                Unreadable {
+                    path: path.clone(),
+                    cause,
+                },
+            ),
+            None => Failure::new(Exit::No, cause),
         }
     }
 

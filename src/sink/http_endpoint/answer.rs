@@ -4,6 +4,8 @@
 //! Kinder than Firehose in two things that do not matter to the data: a yes may come without a
 //! Content-Length, and with an error message of any length.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{Response, StatusCode};
@@ -103,13 +105,18 @@ fn accepts(id: Uuid, response: &Response<Bytes>) -> Result<(), (String, String)>
     if response.headers().contains_key(CONTENT_ENCODING) {
         return no("has a Content-Encoding");
     }
+    let unrecognized = |detail: &dyn Display| {
+        let reason = "is not recognized as valid JSON or has unexpected fields";
+        Err((reason.to_owned(), format!(": {detail}")))
+    };
+    // serde would take it, member by member.
+    if response.body().trim_ascii_start().starts_with(b"[") {
+        return unrecognized(&"it is a list");
+    }
     match serde_json::from_slice::<Answer>(response.body()) {
         Ok(answer) if answer.request_id == id.to_string() => Ok(()),
         Ok(_) => no("has a requestId that is not the request's"),
-        Err(error) => {
-            let reason = "is not recognized as valid JSON or has unexpected fields";
-            Err((reason.to_owned(), format!(": {error}")))
-        }
+        Err(error) => unrecognized(&error),
     }
 }
 

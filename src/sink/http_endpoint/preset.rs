@@ -110,7 +110,6 @@ pub static PRESETS: [Preset; 10] = [
         key: Some("private_key"),
         size: mebibytes(1, 6, 64),
         content_encoding: Compression::Gzip,
-        required_attributes: &["applicationName", "subsystemName"],
         ..PLAIN
     },
     Preset {

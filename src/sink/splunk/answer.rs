@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Response;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::model::{Secret, limits};
 
@@ -19,11 +20,31 @@ use crate::model::{Secret, limits};
 struct Answer {
     #[serde(default)]
     text: String,
-    code: Option<u32>,
+    #[serde(default, deserialize_with = "number")]
+    code: Option<u64>,
     #[serde(rename = "ackId")]
     ack_id: Option<u64>,
-    #[serde(rename = "invalid-event-number")]
+    #[serde(rename = "invalid-event-number", default, deserialize_with = "number")]
     invalid_event: Option<u64>,
+}
+
+impl Answer {
+    fn read(body: &[u8]) -> Option<Answer> {
+        object(body)
+    }
+}
+
+/// A JSON object, and nothing else: a list would do for serde, member by member.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(body).ok())?
+}
+
+/// A number that is none must not hide what else an answer says.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    let written = value.as_str().and_then(|text| text.parse().ok());
+    Ok(value.as_u64().or(written))
 }
 
 #[derive(Deserialize)]
@@ -88,7 +109,7 @@ pub struct Refused {
     pub status: u16,
     pub fault: Fault,
     pub blamed: Blamed,
-    code: Option<u32>,
+    code: Option<u64>,
     /// What Splunk says for itself, or whatever it sent.
     text: String,
     /// The whole answer.
@@ -109,7 +130,7 @@ impl Refused {
 /// So much of a server's message is kept: it goes into log lines.
 const TOLD_CHARACTERS_MAX: usize = 300;
 
-fn told(code: &Option<u32>, text: &str) -> String {
+fn told(code: &Option<u64>, text: &str) -> String {
     let line = text.trim().chars().take(TOLD_CHARACTERS_MAX);
     let line = line.map(|character| {
         if character.is_control() {
@@ -128,7 +149,7 @@ fn told(code: &Option<u32>, text: &str) -> String {
 /// The id under which the data will be acknowledged.
 pub fn ack_id(response: &Response<Bytes>) -> Result<u64, Refused> {
     let status = response.status().as_u16();
-    let answer = serde_json::from_slice::<Answer>(response.body()).ok();
+    let answer = Answer::read(response.body());
     if let (
         200,
         Some(Answer {
@@ -148,11 +169,11 @@ pub fn ack_id(response: &Response<Bytes>) -> Result<u64, Refused> {
 pub fn is_acknowledged(response: &Response<Bytes>, id: u64) -> Result<bool, Refused> {
     let status = response.status().as_u16();
     if status == 200
-        && let Ok(Acks { acks }) = serde_json::from_slice(response.body())
+        && let Some(Acks { acks }) = object(response.body())
     {
         return Ok(acks.get(&id.to_string()).copied().unwrap_or(false));
     }
-    let answer = serde_json::from_slice::<Answer>(response.body()).ok();
+    let answer = Answer::read(response.body());
     let fault = match answer.as_ref().and_then(|answer| answer.code) {
         // It took our data under this channel a moment ago.
         Some(10 | 11) => Fault::ProxyWithoutStickySessions,
@@ -167,7 +188,7 @@ fn refused(response: &Response<Bytes>, fault: Fault, blamed: Blamed) -> Refused 
     let most = limits::FAILURE_MESSAGE_CHARACTERS_MAX * 4;
     let body = &response.body()[..response.body().len().min(most)];
     let raw = String::from_utf8_lossy(body).into_owned();
-    let answer = serde_json::from_str::<Answer>(&raw).unwrap_or_default();
+    let answer = Answer::read(raw.as_bytes()).unwrap_or_default();
     let text = match answer.text.is_empty() {
         true => raw.clone(),
         false => answer.text,
@@ -263,6 +284,11 @@ mod tests {
             expect!["InvalidResponse, Nobody: Splunk answered 200"],
         );
         check(
+            200,
+            r#"["Success",0,7]"#,
+            expect![[r#"InvalidResponse, Nobody: Splunk answered 200: ["Success",0,7]"#]],
+        );
+        check(
             201,
             r#"{"text":"Success","code":0,"ackId":7}"#,
             expect!["ServerError, Nobody: Splunk answered 201: Success (code 0)"],
@@ -324,6 +350,21 @@ mod tests {
     }
 
     #[test]
+    fn odd_numbers_hide_nothing_else() {
+        for (code, event, blamed) in [
+            ("6", "-1", "Somebody"),
+            ("\"6\"", "\"3\"", "Event(3)"),
+            ("6", "null", "Somebody"),
+            ("6", "1.5", "Somebody"),
+        ] {
+            let body = format!(r#"{{"text":"t","code":{code},"invalid-event-number":{event}}}"#);
+            let refused = ack_id(&response(400, body)).unwrap_err();
+            assert_eq!(refused.fault, Fault::InvalidDataFormat);
+            assert_eq!(format!("{:?}", refused.blamed), blamed);
+        }
+    }
+
+    #[test]
     fn who_is_not_splunk_is_understood_by_the_status() {
         let told = [400, 401, 403, 404, 413, 429, 500, 502, 503, 504].map(|status| {
             let refused = ack_id(&response(status, "<html>no\n</html>")).unwrap_err();
@@ -359,6 +400,7 @@ mod tests {
         check_acks(200, r#"{"acks":{"8":true}}"#, expect!["false"]);
         check_acks(200, r#"{"acks":{}}"#, expect!["false"]);
         check_acks(200, r#"{"acks":{"7":"true"}}"#, expect!["InvalidResponse"]);
+        check_acks(200, r#"[{"7":true}]"#, expect!["InvalidResponse"]);
         check_acks(
             400,
             r#"{"text":"ACK is disabled","code":14}"#,

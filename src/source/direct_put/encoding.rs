@@ -1,8 +1,9 @@
-//! `Content-Encoding` of a request: what is stored are the bytes before they were packed, never what
-//! happened to travel.
+//! How a request's body is packed: what is stored are the bytes before that, never what happened to
+//! travel.
 
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
+use http::header::HeaderName;
+use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 
 use super::answer::{Exception, Kind};
 
@@ -14,9 +15,12 @@ pub(super) enum Encoding {
 
 impl Encoding {
     pub(super) fn of(headers: &HeaderMap) -> Result<Encoding, Exception> {
-        let values = headers.get_all(CONTENT_ENCODING).iter();
-        let values: Vec<_> = values.map(|value| value.to_str().unwrap_or("?")).collect();
-        let value = values.join(", ");
+        let transfer = joined(headers, &TRANSFER_ENCODING);
+        if !["", "chunked"].contains(&transfer.to_ascii_lowercase().as_str()) {
+            let message = format!("Transfer-Encoding `{transfer}` is not taken: send `chunked`.");
+            return Err(Exception::new(Kind::Encoding, message));
+        }
+        let value = joined(headers, &CONTENT_ENCODING);
         match value.to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Encoding::Identity),
             "gzip" | "x-gzip" => Ok(Encoding::Gzip),
@@ -26,6 +30,13 @@ impl Encoding {
             )),
         }
     }
+}
+
+/// All values of a header, as if they had been sent in one.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values.map(|value| value.to_str().unwrap_or("?")).collect();
+    values.join(", ")
 }
 
 #[cfg(test)]
@@ -45,6 +56,17 @@ mod tests {
             Ok(encoding) => format!("{encoding:?}"),
             Err(text) => text,
         });
+    }
+
+    #[test]
+    fn a_body_that_was_packed_for_its_way_alone_is_not_taken() {
+        let of = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(TRANSFER_ENCODING, value.parse().unwrap())]);
+            Encoding::of(&headers).map_err(|exception| exception.text())
+        };
+        assert_eq!(of("Chunked"), Ok(Encoding::Identity));
+        expect![[r#"Err("UnsupportedMediaTypeException: Transfer-Encoding `gzip, chunked` is not taken: send `chunked`.")"#]]
+            .assert_eq(&format!("{:?}", of("gzip, chunked")));
     }
 
     #[test]

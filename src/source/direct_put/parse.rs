@@ -145,10 +145,11 @@ impl Blob<'_> {
             return Ok(());
         }
         let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
-        let body = self.0.trim_end_matches('=');
-        let stray = body
-            .chars()
-            .find(|it| !u8::try_from(*it).is_ok_and(in_alphabet));
+        let stray = |it: &char| !u8::try_from(*it).is_ok_and(in_alphabet);
+        // Padding that does not end the text is stray only where nothing else is.
+        let unpadded = self.0.trim_end_matches('=').chars();
+        let stray = unpadded.clone().find(|it| *it != '=' && stray(it));
+        let stray = stray.or_else(|| unpadded.clone().find(|it| *it == '='));
         let reason = match stray {
             Some(character) => format!("Invalid Base64 character: '{character}'"),
             None if !text.len().is_multiple_of(4) => format!(
@@ -233,14 +234,12 @@ pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Exceptio
     let parsed = serde_json::from_slice(body);
     let Structure(asked) = parsed.map_err(|error| {
         let mut message = match error.classify() {
-            serde_json::error::Category::Data => {
-                error.to_string().replacen("invalid type: ", "Found ", 1)
-            }
+            serde_json::error::Category::Data => wrong_type(&error.to_string()),
             serde_json::error::Category::Syntax
             | serde_json::error::Category::Eof
             | serde_json::error::Category::Io => format!("The body is not JSON: {error}"),
         };
-        // serde shows values of the wrong type, however long they are.
+        // The names of members are the client's, however long they are.
         if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARACTERS_MAX) {
             message.truncate(end);
             message.push('…');
@@ -251,6 +250,19 @@ pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Exceptio
 }
 
 const MESSAGE_CHARACTERS_MAX: usize = 200;
+
+/// serde's words without the value, which may be a record: it says `string "…", expected a list`.
+fn wrong_type(told: &str) -> String {
+    let found = ["invalid type: ", "invalid value: "];
+    let Some(found) = found.iter().find_map(|words| told.strip_prefix(words)) else {
+        return told.to_owned();
+    };
+    let (found, expected) = found
+        .rsplit_once(", expected ")
+        .unwrap_or((found, "another"));
+    let kind = found.split(['"', '`']).next().unwrap_or_default();
+    format!("Found {}, expected {expected}", kind.trim_end())
+}
 
 pub(super) fn put_record(body: &[u8]) -> Result<PutRecord<'_>, Exception> {
     let asked: PutRecord = json(body)?;

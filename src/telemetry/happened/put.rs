@@ -52,7 +52,9 @@ pub fn refused(refused: Refused<'_>, say: Say) {
         request_id,
         ..
     } = refused;
-    let message = refused.message.chars().take(MESSAGE_CHARACTERS_MAX);
+    // What follows the first line is for whoever sent it: what they should have signed.
+    let message = refused.message.lines().next().unwrap_or_default();
+    let message = message.chars().take(MESSAGE_CHARACTERS_MAX);
     let error: String = message.flat_map(char::escape_debug).collect();
     match say {
         Say::Aloud { kept_back } => warn!(

@@ -95,6 +95,14 @@ fn a_200_with_anything_else_is_a_no() {
     check_answer(
         200,
         JSON,
+        r#"["ID",1,null]"#,
+        expect![
+            "the endpoint's answer is not recognized as valid JSON or has unexpected fields: it is a list"
+        ],
+    );
+    check_answer(
+        200,
+        JSON,
         "",
         expect![
             "the endpoint's answer is not recognized as valid JSON or has unexpected fields: EOF while parsing a value at line 1 column 0"

@@ -156,7 +156,7 @@ fn where_the_url_is_not_certain_it_is_asked_for() {
         "logic_monitor",
         "mongodb",
     ] {
-        let error = settings(name, "! @dt-url @applicationName @subsystemName").unwrap_err();
+        let error = settings(name, "! @dt-url").unwrap_err();
         assert_eq!(error, PresetError::Missing("url"), "{name}");
     }
     check(
@@ -189,11 +189,6 @@ fn attributes_that_a_partner_needs_are_asked_for() {
         "dynatrace",
         url,
         expect!["the attribute `dt-url` is missing, and this partner cannot do without it"],
-    );
-    check(
-        "coralogix",
-        &format!("{url} @applicationName"),
-        expect!["the attribute `subsystemName` is missing, and this partner cannot do without it"],
     );
 }
 
