@@ -13,7 +13,7 @@ use hyper::ext::ReasonPhrase;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::model::{Secret, limits};
+use crate::model::limits;
 
 /// The protocol's document. Other fields make it another document.
 #[derive(Deserialize)]
@@ -58,8 +58,12 @@ pub enum Fault {
 /// So much of a server's message is kept: it goes into log lines.
 const TOLD_CHARACTERS_MAX: usize = 300;
 
-/// `key` is not told again, should the endpoint repeat it.
-pub fn check(id: Uuid, key: Option<&Secret>, response: &Response<Bytes>) -> Result<(), Fault> {
+/// `hide` takes out what must not be told again, should the endpoint repeat it.
+pub fn check(
+    id: Uuid,
+    hide: impl Fn(String) -> String,
+    response: &Response<Bytes>,
+) -> Result<(), Fault> {
     let phrase = response.extensions().get::<ReasonPhrase>();
     let phrase = phrase.map_or(0, |phrase| phrase.as_bytes().len());
     if limits::FIREHOSE_ENDPOINT_REASON_PHRASE_CHARACTERS_MAX < phrase {
@@ -80,14 +84,14 @@ pub fn check(id: Uuid, key: Option<&Secret>, response: &Response<Bytes>) -> Resu
     if response.status() != StatusCode::OK {
         return Err(Fault::Status {
             status: response.status().as_u16(),
-            body: readable(key, response),
+            body: hide(readable(response)),
         });
     }
     accepts(id, response).map_err(|(reason, detail)| Fault::Invalid {
         id,
         reason,
-        detail,
-        raw: readable(key, response),
+        detail: hide(detail),
+        raw: hide(readable(response)),
     })
 }
 
@@ -121,30 +125,27 @@ fn accepts(id: Uuid, response: &Response<Bytes>) -> Result<(), (String, String)>
 }
 
 /// The body as text; nothing where it was packed.
-fn readable(key: Option<&Secret>, response: &Response<Bytes>) -> String {
+fn readable(response: &Response<Bytes>) -> String {
     match response.headers().contains_key(CONTENT_ENCODING) {
         true => String::new(),
         // A character has at most four bytes: more would be cut off anyway.
         false => {
             let most = limits::FAILURE_MESSAGE_CHARACTERS_MAX * 4;
             let body = &response.body()[..response.body().len().min(most)];
-            let text = String::from_utf8_lossy(body).into_owned();
-            match key {
-                Some(key) => key.hidden_in(text),
-                None => text,
-            }
+            String::from_utf8_lossy(body).into_owned()
         }
     }
 }
 
-/// What the endpoint says for itself, in one line: its error message, or whatever it sent.
+/// What the endpoint says for itself, in one line, if it speaks the protocol. Anything else may be
+/// an echo of the request, and the records' bytes are in no log; the failed output has it.
 fn told(body: &str) -> String {
     let answer = serde_json::from_str::<serde_json::Value>(body).ok();
     let message = answer
         .as_ref()
         .and_then(|answer| answer.get("errorMessage")?.as_str());
     let line = message
-        .unwrap_or(body)
+        .unwrap_or_default()
         .trim()
         .chars()
         .take(TOLD_CHARACTERS_MAX);

@@ -8,6 +8,9 @@ use serde_json::json;
 
 use crate::model::{Secret, limits};
 
+/// Shorter values, such as `web` or `1`, are no secrets and turn up in any text.
+const TELLING_BYTES_MIN: usize = 6;
+
 /// Within Firehose's limits. Values are as secret as Firehose takes them to be: partners' tokens are
 /// among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,15 @@ impl CommonAttributes {
 
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+
+    /// Somebody's text without these values, but for those that any text may hold.
+    pub(super) fn hidden_in(&self, text: String) -> String {
+        let telling = self
+            .0
+            .values()
+            .filter(|value| TELLING_BYTES_MIN <= value.reveal().len());
+        telling.fold(text, |text, value| value.hidden_in(text))
     }
 
     /// `{"commonAttributes":{"environment":"production"}}`; `None` where there are none.

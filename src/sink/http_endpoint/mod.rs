@@ -59,6 +59,18 @@ pub struct Settings {
     pub body_bytes_max: u64,
 }
 
+impl Settings {
+    /// What the endpoint says, without what it was told in confidence: servers echo their requests,
+    /// an ordinary 404 the URL's path.
+    fn hidden_in(&self, text: String) -> String {
+        let text = match &self.access_key {
+            Some(key) => key.hidden_in(text),
+            None => text,
+        };
+        self.url.hidden_in(self.common_attributes.hidden_in(text))
+    }
+}
+
 pub struct HttpEndpoint {
     settings: Settings,
     http: Arc<dyn HttpClient>,
@@ -130,12 +142,11 @@ impl HttpEndpoint {
         *outgoing.headers_mut() = request::with_length(headers, bytes);
         let sent = self.http.send(outgoing, LIMITS).await;
         let response = sent.map_err(|cause| rejection::unanswered(url, cause))?;
-        answer::check(request.id, self.settings.access_key.as_ref(), &response).map_err(
-            |fault| {
-                let asked = asked_to_wait(response.headers(), self.clock.now());
-                rejection::refused(url, response.status().as_u16(), asked, fault)
-            },
-        )?;
+        let hide = |text| self.settings.hidden_in(text);
+        answer::check(request.id, hide, &response).map_err(|fault| {
+            let asked = asked_to_wait(response.headers(), self.clock.now());
+            rejection::refused(url, response.status().as_u16(), asked, fault)
+        })?;
         Ok(Receipt {
             place: format!("{url} request {}", request.id),
             bytes: bytes as u64,

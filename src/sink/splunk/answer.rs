@@ -110,7 +110,8 @@ pub struct Refused {
     pub fault: Fault,
     pub blamed: Blamed,
     code: Option<u64>,
-    /// What Splunk says for itself, or whatever it sent.
+    /// What Splunk says for itself. What else an answer holds may be an echo of the records, whose
+    /// bytes are in no log; the failed output has it.
     text: String,
     /// The whole answer.
     pub raw: String,
@@ -189,16 +190,12 @@ fn refused(response: &Response<Bytes>, fault: Fault, blamed: Blamed) -> Refused 
     let body = &response.body()[..response.body().len().min(most)];
     let raw = String::from_utf8_lossy(body).into_owned();
     let answer = Answer::read(raw.as_bytes()).unwrap_or_default();
-    let text = match answer.text.is_empty() {
-        true => raw.clone(),
-        false => answer.text,
-    };
     Refused {
         status: response.status().as_u16(),
         fault,
         blamed,
         code: answer.code,
-        text,
+        text: answer.text,
         raw,
     }
 }

@@ -17,13 +17,19 @@ fn response(status: u16, headers: &str, body: impl Into<Vec<u8>>) -> Response<By
     response.body(Bytes::from(body.into())).unwrap()
 }
 
+fn as_it_is(text: String) -> String {
+    text
+}
+
 #[track_caller]
 fn check_answer(status: u16, headers: &str, body: &str, expected: Expect) {
     let body = body.replace("ID", &ID.to_string());
-    expected.assert_eq(&match check(ID, None, &response(status, headers, body)) {
-        Ok(()) => "yes".to_owned(),
-        Err(fault) => fault.to_string(),
-    });
+    expected.assert_eq(
+        &match check(ID, as_it_is, &response(status, headers, body)) {
+            Ok(()) => "yes".to_owned(),
+            Err(fault) => fault.to_string(),
+        },
+    );
 }
 
 const JSON: &str = "Content-Type: application/json";
@@ -55,7 +61,7 @@ fn the_timestamp_is_a_number_in_any_unit() {
     for timestamp in ["0", "1700000000", "1700000000.5", "1.7e12", "-1"] {
         let body = format!(r#"{{"requestId":"{ID}","timestamp":{timestamp}}}"#);
         assert_eq!(
-            check(ID, None, &response(200, JSON, body)),
+            check(ID, as_it_is, &response(200, JSON, body)),
             Ok(()),
             "{timestamp}"
         );
@@ -63,7 +69,7 @@ fn the_timestamp_is_a_number_in_any_unit() {
     for timestamp in [r#""1700000000000""#, "null", "true", "[1]"] {
         let body = format!(r#"{{"requestId":"{ID}","timestamp":{timestamp}}}"#);
         assert!(
-            check(ID, None, &response(200, JSON, body)).is_err(),
+            check(ID, as_it_is, &response(200, JSON, body)).is_err(),
             "{timestamp}"
         );
     }
@@ -162,7 +168,7 @@ fn only_200_is_a_yes() {
         201, 202, 204, 301, 307, 400, 401, 403, 404, 413, 429, 500, 503, 599,
     ] {
         let body = format!(r#"{{"requestId":"{ID}","timestamp":1,"errorMessage":"slow\ndown"}}"#);
-        let fault = check(ID, None, &response(status, JSON, body)).unwrap_err();
+        let fault = check(ID, as_it_is, &response(status, JSON, body)).unwrap_err();
         let told = format!("the endpoint answered {status}: slow down");
         assert_eq!(fault.to_string(), told);
     }
@@ -170,7 +176,7 @@ fn only_200_is_a_yes() {
         502,
         "",
         "<html>bad gateway</html>",
-        expect!["the endpoint answered 502: <html>bad gateway</html>"],
+        expect!["the endpoint answered 502"],
     );
     check_answer(503, "", "", expect!["the endpoint answered 503"]);
     // Packed: nobody could read it.
@@ -200,7 +206,7 @@ fn a_reason_phrase_has_at_most_64_characters() {
         let mut response = response(200, JSON, body);
         let phrase = ReasonPhrase::from_static(phrase.as_bytes());
         response.extensions_mut().insert(phrase);
-        check(ID, None, &response)
+        check(ID, as_it_is, &response)
     };
     let most = "0123456789012345678901234567890123456789012345678901234567890123";
     assert_eq!(answer(most), Ok(()));
@@ -215,7 +221,11 @@ fn an_answer_has_at_most_one_mebibyte_with_its_headers() {
     let headers = 12 + 16 + 4;
     let padded = |bytes: usize| {
         let blanks = " ".repeat(bytes - headers - start.len());
-        check(ID, None, &response(200, JSON, format!("{start}{blanks}")))
+        check(
+            ID,
+            as_it_is,
+            &response(200, JSON, format!("{start}{blanks}")),
+        )
     };
     assert_eq!(padded(1024 * 1024), Ok(()));
     assert_eq!(padded(1024 * 1024 + 1), Err(Fault::TooLarge));
@@ -236,7 +246,7 @@ proptest! {
         ],
     ) {
         let response = response(status, &headers.join("\n"), body);
-        let fault = check(ID, None, &response).expect_err("nobody knows the request's id");
+        let fault = check(ID, as_it_is, &response).expect_err("nobody knows the request's id");
         let told = fault.to_string();
         prop_assert!(told.chars().count() < TOLD_CHARACTERS_MAX + 200);
         prop_assert!(!told.contains('\n'), "{told}");
@@ -249,7 +259,12 @@ fn an_access_key_that_the_endpoint_repeats_is_not_told() {
     let key = Secret::new("hunter2");
     for status in [200, 401] {
         let body = r#"{"errorMessage":"bad key hunter2, hunter2"}"#;
-        let fault = check(ID, Some(&key), &response(status, JSON, body)).unwrap_err();
+        let fault = check(
+            ID,
+            |text| key.hidden_in(text),
+            &response(status, JSON, body),
+        )
+        .unwrap_err();
         let told = format!("{fault} {fault:?}");
         assert!(!told.contains("hunter2"), "{told}");
         assert!(told.contains("bad key [secret], [secret]"), "{told}");
