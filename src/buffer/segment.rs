@@ -225,7 +225,8 @@ mod tests {
     fn read(bytes: Vec<u8>) -> Result<Head, HeadError> {
         let mut file = bytes;
         file.resize(64 * 1024, 0xee);
-        Head::read(&mut Window::over_bytes(file), 5, Some(3)).unwrap()
+        let drawn = life::drawn(head().life);
+        Head::read(&mut Window::over_bytes(file), 5, Some(drawn)).unwrap()
     }
 
     #[test]

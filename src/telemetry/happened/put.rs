@@ -52,8 +52,11 @@ pub fn refused(refused: Refused<'_>, say: Say) {
         request_id,
         ..
     } = refused;
-    // What follows the first line is for whoever sent it: what they should have signed.
-    let message = refused.message.lines().next().unwrap_or_default();
+    // What follows a blank line is for whoever sent it: what they should have signed.
+    let (message, _) = refused
+        .message
+        .split_once("\n\n")
+        .unwrap_or((refused.message, ""));
     let message = message.chars().take(MESSAGE_CHARACTERS_MAX);
     let error: String = message.flat_map(char::escape_debug).collect();
     match say {

@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Secret;
 
 const ID: Uuid = Uuid::from_u128(7);
 
