@@ -78,8 +78,8 @@ impl Page {
 
     fn look_at(&self, pipelines: &BTreeMap<StreamName, Vec<Progress>>) {
         for (stream, parts) in pipelines {
-            let refusals = parts.iter().filter_map(Progress::refusal);
-            let stuck = refusals.map(|refusal| refusal.since.elapsed().as_secs_f64());
+            let stuck = parts.iter().filter_map(Progress::stuck);
+            let stuck = stuck.map(|stuck| stuck.as_secs_f64());
             let stuck = stuck.fold(0.0, f64::max);
             let gauge = self
                 .metrics

@@ -143,8 +143,7 @@ impl Daemon {
 /// Streams that transform share it.
 fn memory_of_invocations(streams: &[config::Stream]) -> Share {
     let transform = streams.iter().filter(|stream| stream.transform.is_some());
-    let shares = transform.count().clamp(1, limits::INVOCATION_SHARES_MAX);
-    Share::of(limits::INVOCATION_BYTES_IN_MEMORY_MAX, shares)
+    Share::of(limits::INVOCATION_BYTES_IN_MEMORY_MAX, transform.count())
 }
 
 fn open_log(settings: &Settings, doors: &mut Doors) -> Result<buffer::Opened, OpenError> {

@@ -145,9 +145,8 @@ pub const SEGMENTS_RESERVED: usize = 3;
 pub const OBJECT_WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
 /// What all objects on their way hold in memory at once, over all streams (docs/performance.md): eight
-/// streamed uploads. So many streams share it out: for each that is two, or one of the largest.
+/// streamed uploads.
 pub const OBJECT_BYTES_IN_MEMORY_MAX: usize = 8 * (OBJECT_PART_BYTES + FRAME_BYTES_MAX);
-pub const OBJECT_SHARES_MAX: usize = 4;
 /// Up to here an object of known length is one streamed PUT; above, parts, so that a broken
 /// connection costs a part and not all of it.
 pub const OBJECT_SINGLE_PUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -159,10 +158,9 @@ pub const QUEUE_BYTES_MAX: usize = 4 * COMMIT_GROUP_BYTES_MAX;
 
 /// The document of an invocation, and the function's answer (Lambda: 6 MB for each).
 pub const LAMBDA_PAYLOAD_BYTES_MAX: usize = 6_291_556;
-/// What all invocations hold in memory at once, over all streams (docs/performance.md): five of the
-/// default size side by side need 70 MB. So many streams share it out: one of the largest fits a share.
-pub const INVOCATION_BYTES_IN_MEMORY_MAX: usize = 128 * 1024 * 1024;
-pub const INVOCATION_SHARES_MAX: usize = 4;
+/// What all invocations hold in memory at once, over all streams (docs/performance.md): of several
+/// streams, a busy one may have some half of it, which is five of the default size side by side.
+pub const INVOCATION_BYTES_IN_MEMORY_MAX: usize = 160 * 1024 * 1024;
 /// How long a function may take, whatever Lambda allows it (Firehose).
 pub const FIREHOSE_INVOCATION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// How often a failed invocation is repeated (Firehose, `NumberOfRetries`).

@@ -100,7 +100,10 @@ impl Delivery {
     ) -> Result<bool, LeftToTheNextLife> {
         // Taken before anything is read, and given back before anything is waited for.
         let bytes = sending.terms.bytes_held_max(self.cut.bytes);
-        let room = self.route.room.bytes(bytes).await;
+        self.route.progress.waits(self.cut.id.0);
+        let mut room = self.route.room.bytes(bytes).await;
+        // Each attempt counts for itself: many of them, all in vain, may take a batch hours.
+        self.route.progress.moves(self.cut.id.0);
         let Some(held) = self.gather(left, &sending.terms).await? else {
             drop(room);
             return self.nothing_in(left).await;
@@ -114,6 +117,8 @@ impl Delivery {
             records: records.count(),
             bytes: records.slab().len() as u64,
         };
+        let held_at_most = sending.terms.bytes_held_max(size.bytes);
+        room.shrink(usize::try_from(held_at_most).unwrap_or(usize::MAX));
         let request = EndpointRequest {
             plan: sending.plan.clone(),
             id: self.request_id(range),
@@ -178,7 +183,10 @@ impl Delivery {
     async fn try_gather(&self, left: SeqRange, terms: &Terms) -> Option<Option<Held>> {
         let mut gathering = Gathering::new(terms.limits);
         let mut seqs = Vec::new();
-        let mut records = RecordsBuilder::default();
+        // Never grown, which would hold twice as much for a moment.
+        let bytes = self.cut.bytes.min(terms.limits.body_bytes_max);
+        let most = self.cut.records.min(terms.limits.records_max);
+        let mut records = RecordsBuilder::with_capacity(bytes as usize, most as usize);
         let mut chunks = self.reading.chunks(&[left]);
         'full: while let Some(chunk) = chunks.next().await {
             for (seq, _, data) in good_records(&chunk.ok()?) {

@@ -20,15 +20,22 @@ pub struct Progress(Arc<Mutex<Marks>>);
 struct Marks {
     /// By when the pipeline said it would be back.
     wakes_by: Option<Instant>,
-    /// Deliveries under way, by cut: when each last moved. `None` while one waits for its turn, which
-    /// others may make as long as they like.
-    under_way: BTreeMap<u64, Option<Instant>>,
+    /// Deliveries under way, by cut.
+    under_way: BTreeMap<u64, Mark>,
     destination: Trouble,
     failed_output: Trouble,
     log: Trouble,
     plan: Trouble,
     failure_repetition: Repetition,
     log_repetition: Repetition,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    /// Since when nothing was heard of it.
+    Moved(Instant),
+    /// Since when it waits for room, which others may make as long as they like.
+    Waits(Instant),
 }
 
 /// What takes a batch, or does not. Each has its own troubles: what rests in the failed output says
@@ -83,15 +90,17 @@ impl Progress {
     }
 
     pub fn started(&self, cut: u64) {
-        self.marks().under_way.insert(cut, Some(Instant::now()));
+        let now = Mark::Moved(Instant::now());
+        self.marks().under_way.insert(cut, now);
     }
 
-    /// The batch is given to a place for objects, where it may have to wait for room.
+    /// It may have to wait for room in memory.
     pub fn waits(&self, cut: u64) {
-        self.marks().under_way.insert(cut, None);
+        let now = Mark::Waits(Instant::now());
+        self.marks().under_way.insert(cut, now);
     }
 
-    /// It has room: its records are asked for.
+    /// It has room; or an attempt begins.
     pub fn moves(&self, cut: u64) {
         self.started(cut);
     }
@@ -100,7 +109,7 @@ impl Progress {
     pub fn refused(&self, cut: u64, by: Place, code: &str) -> Say {
         let now = Instant::now();
         let mut marks = self.marks();
-        marks.under_way.insert(cut, Some(now));
+        marks.under_way.insert(cut, Mark::Moved(now));
         let trouble = marks.at(by);
         trouble.refused(code, now);
         trouble.repetition.say(code, now)
@@ -147,8 +156,22 @@ impl Progress {
     /// How long the slowest delivery has neither failed nor succeeded.
     pub fn longest_attempt(&self) -> Option<Duration> {
         let marks = self.marks();
-        let oldest = marks.under_way.values().flatten().min()?;
-        Some(oldest.elapsed())
+        let moved = marks.under_way.values().filter_map(|mark| match mark {
+            Mark::Moved(since) => Some(since),
+            Mark::Waits(_) => None,
+        });
+        Some(moved.min()?.elapsed())
+    }
+
+    /// How long nothing got further, for whichever reason lasts longest.
+    pub fn stuck(&self) -> Option<Duration> {
+        let refused = self.refusal().map(|refusal| refusal.since);
+        let marks = self.marks();
+        let waits = marks.under_way.values().filter_map(|mark| match mark {
+            Mark::Moved(_) => None,
+            Mark::Waits(since) => Some(*since),
+        });
+        Some(waits.chain(refused).min()?.elapsed())
     }
 
     /// Of all places, that which lasts longest.
@@ -193,8 +216,8 @@ mod tests {
     }
 
     /// `5s:wakes9`, `5s:start1`, `5s:wait1`, `5s:move1`, `5s:refuse1`, `5s:giveup1`, `5s:deliver1`, the
-    /// same at the failed output (`5s:hold1`, `5s:file1`), `5s:leave1` without a plan, and `5s:?`, which
-    /// asks.
+    /// same at the failed output (`5s:hold1`, `5s:file1`), `5s:leave1` without a plan, and `5s:?` and
+    /// `5s:stuck`, which ask.
     async fn check(steps: &str, expected: Expect) {
         let start = Instant::now();
         let progress = Progress::default();
@@ -243,6 +266,7 @@ mod tests {
                 ("file", Some(cut)) => {
                     format!("after {}", secs(progress.took(cut, Place::FailedOutput)))
                 }
+                ("stuck", None) => format!("stuck {}", secs(progress.stuck())),
                 _ => format!(
                     "overdue {}, attempt {}, refused for {}",
                     secs(progress.overdue()),
@@ -292,6 +316,36 @@ mod tests {
                 7s: overdue -, attempt 2s, refused for -
                 8s: Aloud { kept_back: 0 }
                 99s: overdue -, attempt -, refused for 91s"#]],
+        )
+        .await;
+    }
+
+    // From review: a batch whose endpoint hung, part after part, was no progress after half an hour,
+    // and a restart began its retry duration anew.
+    #[tokio::test(start_paused = true)]
+    async fn each_part_of_a_batch_is_an_attempt_of_its_own() {
+        check(
+            "0s:start1 1s:wait1 2s:move1 182s:refuse1 200s:wait1 1000s:move1 1180s:giveup1 \
+             1181s:wait1 1990s:move1 2170s:? 2171s:deliver1 2172s:wait1 2173s:move1 2180s:?",
+            expect![[r#"
+                182s: Aloud { kept_back: 0 }
+                2170s: overdue -, attempt 180s, refused for 1988s
+                2171s: after 1989s
+                2180s: overdue -, attempt 7s, refused for -"#]],
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_gets_no_further() {
+        check(
+            "0s:start1 1s:stuck 2s:wait1 9s:stuck 10s:move1 11s:stuck 12s:refuse1 13s:wait1 15s:stuck",
+            expect![[r#"
+                1s: stuck -
+                9s: stuck 7s
+                11s: stuck -
+                12s: Aloud { kept_back: 0 }
+                15s: stuck 3s"#]],
         )
         .await;
     }

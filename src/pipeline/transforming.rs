@@ -154,6 +154,7 @@ impl Transforming {
                 Event::Ended(Ok(ended)) => self.ended(ended).await,
                 Event::Ended(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                 Event::Room(room) => {
+                    self.line.progress.ended(ROOM);
                     self.room_wanted = None;
                     self.room = Some(room);
                 }
@@ -222,6 +223,7 @@ impl Transforming {
             let Some(room) = room else {
                 let largest = self.settings.hints.largest(waiting);
                 self.room_wanted = Some(take(self.line.memory.clone(), largest).boxed());
+                self.line.progress.waits(ROOM);
                 return Due::Nothing;
             };
             match self.read(room).await {
@@ -269,7 +271,7 @@ impl Transforming {
         candidate: &Candidate,
         records: Records,
         arrivals: Arrivals,
-        room: Room,
+        mut room: Room,
     ) -> Batch {
         let lengths = records.iter().map(<[u8]>::len);
         let count = self
@@ -278,6 +280,7 @@ impl Transforming {
             .take(lengths)
             .min(room.largest.records.max(1));
         let records = records.slice(0, count);
+        room.taken.shrink(Largest::of(&records).bytes_held_max());
         let start = candidate.range.start();
         let bytes = records.slab().len() as u64;
         Batch {
@@ -338,6 +341,9 @@ impl Transforming {
         }
     }
 }
+
+/// For `Progress`: who waits for memory, and there is only one. Beside `LOGGING`.
+const ROOM: u64 = LOGGING + 1;
 
 async fn take(memory: Share, largest: Largest) -> Room {
     let taken = memory.take(largest.bytes_held_max()).await;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::request;
-use crate::model::{BufferingHints, ByteSize, LogTime, limits};
+use crate::model::{BufferingHints, ByteSize, LogTime, Records, limits};
 
 /// Hints that are within their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,17 @@ pub struct Largest {
 }
 
 impl Largest {
+    /// Of an invocation of these records.
+    pub fn of(records: &Records) -> Largest {
+        let (count, bytes) = (records.count(), records.slab().len());
+        let document = document_bytes(count, bytes as u64);
+        Largest {
+            records: count as usize,
+            bytes,
+            document: document.min(limits::LAMBDA_PAYLOAD_BYTES_MAX as u64) as usize,
+        }
+    }
+
     /// In memory: the records and the request; the answer, how long nobody knows before, and what it
     /// is decoded to. Later less: the decoded bytes once more, on their way to the log.
     pub fn bytes_held_max(self) -> usize {
@@ -111,15 +122,23 @@ impl Hints {
         }
     }
 
-    /// The largest invocation that could be made of what waits.
+    /// The largest invocation to be made of what waits, before anything of it is read.
     pub fn largest(&self, waiting: Waiting) -> Largest {
         let bytes_max = (self.0.size.get()).max(limits::FIREHOSE_RECORD_BYTES_MAX as u64);
-        let document =
-            document_bytes(waiting).min(limits::LAMBDA_PAYLOAD_BYTES_MAX as u64) as usize;
+        let bytes = waiting.bytes.min(bytes_max);
+        // Of records of the average length, twice as many as are so long together: those at hand may
+        // be shorter.
+        let records = match waiting.records.checked_mul(2 * bytes) {
+            Some(product) if 0 < waiting.bytes => product.div_ceil(waiting.bytes),
+            Some(_) | None => waiting.records,
+        };
+        let records = records.max(RECORDS_ANYWAY).min(waiting.records);
+        let document = document_bytes(records, bytes);
+        let document = document.min(limits::LAMBDA_PAYLOAD_BYTES_MAX as u64) as usize;
         let records_max = document / request::record_bytes_max(0);
         Largest {
-            records: usize::try_from(waiting.records).map_or(records_max, |it| it.min(records_max)),
-            bytes: waiting.bytes.min(bytes_max) as usize,
+            records: usize::try_from(records).map_or(records_max, |it| it.min(records_max)),
+            bytes: bytes as usize,
             document,
         }
     }
@@ -143,17 +162,17 @@ impl Hints {
 
 /// ARN, region and ids around the records. Too little only costs a second request.
 const ENVELOPE_BYTES_ABOUT: usize = 1024;
+/// However long the average is: so many take next to no memory.
+const RECORDS_ANYWAY: u64 = 1024;
 
 fn fills_a_request(waiting: Waiting) -> bool {
-    limits::LAMBDA_PAYLOAD_BYTES_MAX as u64 <= document_bytes(waiting)
+    limits::LAMBDA_PAYLOAD_BYTES_MAX as u64 <= document_bytes(waiting.records, waiting.bytes)
 }
 
-/// About, and for all that waits.
-fn document_bytes(waiting: Waiting) -> u64 {
-    let frames = waiting
-        .records
-        .saturating_mul(request::record_bytes_max(0) as u64);
-    let data = waiting.bytes.saturating_mul(4) / 3;
+/// About.
+fn document_bytes(records: u64, bytes: u64) -> u64 {
+    let frames = records.saturating_mul(request::record_bytes_max(0) as u64);
+    let data = bytes.saturating_mul(4) / 3;
     let records = frames.saturating_add(data);
     records.saturating_add(ENVELOPE_BYTES_ABOUT as u64)
 }
@@ -161,8 +180,11 @@ fn document_bytes(waiting: Waiting) -> u64 {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use futures_util::FutureExt;
 
     use super::*;
+    use crate::model::RecordsBuilder;
+    use crate::outside::memory::Share;
 
     /// `records bytes since now` under hints of 1 MiB and 60 seconds.
     #[track_caller]
@@ -226,7 +248,64 @@ mod tests {
         expect!["1024 of 1048576 B: 13.9 MB"].assert_eq(&held(1024, 1 << 20));
         // As many as fit a request, and what fits is not known before they are read.
         expect!["45262 of 0 B: 28.9 MB"].assert_eq(&held(1_000_000, 0));
+        expect!["45262 of 1048576 B: 29.9 MB"].assert_eq(&held(10_000_000, 100_000_000));
         expect!["45262 of 1048576 B: 29.9 MB"].assert_eq(&held(u64::MAX, u64::MAX));
+    }
+
+    // From review: while much waited, each invocation took memory for all of it, and so they went one
+    // after the other just when it mattered.
+    #[test]
+    fn a_backlog_makes_no_invocation_larger() {
+        let held = |bytes_each: u64| {
+            let waiting = Waiting {
+                records: 135_000_000 / bytes_each,
+                bytes: 135_000_000,
+                oldest: Some(LogTime::default()),
+            };
+            let largest = Hints::default().largest(waiting);
+            let held = largest.bytes_held_max() as f64 / 1e6;
+            format!("{bytes_each} B: {} records, {held:.1} MB", largest.records)
+        };
+        let all = [100, 1_000, 50_000, 1_000_000].map(held);
+        expect![[r#"
+            100 B: 20972 records, 21.7 MB
+            1000 B: 2098 records, 14.3 MB
+            50000 B: 1024 records, 13.9 MB
+            1000000 B: 135 records, 13.5 MB"#]]
+        .assert_eq(&all.join("\n"));
+    }
+
+    #[test]
+    fn a_busy_stream_has_all_its_invocations_side_by_side_however_many_others_are_idle() {
+        let side_by_side = |streams: usize, hints: Hints, bytes: usize| {
+            let share = Share::of(limits::INVOCATION_BYTES_IN_MEMORY_MAX, streams);
+            let waiting = Waiting {
+                records: 1 << 20,
+                bytes: 1 << 30,
+                oldest: Some(LogTime::default()),
+            };
+            let wanted = hints.largest(waiting).bytes_held_max();
+            let mut record = RecordsBuilder::default();
+            (0..bytes / 1024).for_each(|_| record.push(&[0; 1024]));
+            let read = Largest::of(&record.build().unwrap()).bytes_held_max();
+            let mut held = Vec::new();
+            while let Some(mut taken) = share.take(wanted).now_or_never() {
+                taken.shrink(read);
+                held.push(taken);
+            }
+            held.len()
+        };
+        let told = [1, 2, 4, 100].map(|streams| {
+            let default = side_by_side(streams, Hints::default(), 1 << 20);
+            let splunk = side_by_side(streams, Hints::of_splunk(), 1 << 18);
+            format!("{streams} streams: {default}, before Splunk {splunk}")
+        });
+        expect![[r#"
+            1 streams: 12, before Splunk 14
+            2 streams: 6, before Splunk 6
+            4 streams: 5, before Splunk 6
+            100 streams: 5, before Splunk 6"#]]
+        .assert_eq(&told.join("\n"));
     }
 
     #[test]
