@@ -38,7 +38,11 @@ struct Noting(Mutex<Vec<String>>);
 
 impl Sink for Noting {
     fn plan(&self, _: &BatchFacts) -> Plan {
-        Plan(Vec::new())
+        Plan(br#"{"v":1}"#.to_vec())
+    }
+
+    fn reads(&self, _: &Plan) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn deliver<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, Refusal>> {
@@ -117,6 +121,7 @@ fn route(outlet: Outlet, kind: ReaderKind, disk: &SimDisk, sink: Arc<Noting>) ->
     upstream.advance(Phase::Draining);
     Route {
         stream: "clicks".parse().unwrap(),
+        version: 1,
         directory: standpipe::model::DirectoryId(7),
         reader: kind,
         outlet: Arc::new(outlet),
@@ -147,7 +152,10 @@ async fn check(kind: ReaderKind, expected: Expect) {
     }
     let batch = life.outlet.candidate(ByteSize::mebibytes(1)).await;
     let batch = batch.unwrap().unwrap();
-    let cut = life.outlet.cut(&batch, Vec::new(), Shape::Whole).await;
+    let cut = life
+        .outlet
+        .cut(&batch, br#"{"v":1}"#.to_vec(), Shape::Whole)
+        .await;
     assert_eq!(cut.unwrap().records, 3);
     let name = "segment-00000000000000000001.log";
     disk.scribble(name, FRAMES_AT + GROUP, &[0xee; 200]);

@@ -31,7 +31,7 @@
 //!
 //! A **frame** (`frame`) is one append, or one control entry: *cut* (a batch, with everything that
 //! a repeat needs), *verdict* (what became of one part of a batch, in which pieces it goes out, or
-//! by which plan what is left of it, once its stream has another destination; `verdicts`), *settle*
+//! by which plan the rest of it, once its stream has another destination; `verdicts`), *settle*
 //! (where a cut's records came to rest; it stands by itself), *quarantined*, *end* (a clean stop).
 //! Checksums are seeded with segment and life, so leftovers never pass, nor do records that look
 //! like frames (`life`). Reserved are the kind *checkpoint*, the flag *moved*, and two types of
