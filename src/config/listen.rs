@@ -160,3 +160,26 @@ fn files(block: &Block<'_>) -> Result<server::TlsFiles, Told> {
         Err(error) => Err(block.wrong("key_file", Wrong::new(error.to_string()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap_where_one_of_them_is_part_of_the_other() {
+        let check = |one: &str, other: &str, expected: bool| {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(overlap(one, other), expected, "{one} {other}");
+            assert_eq!(overlap(other, one), expected, "{other} {one}");
+        };
+        check("127.0.0.1:4573", "127.0.0.1:4573", true);
+        check("127.0.0.1:4573", "127.0.0.1:4574", false);
+        check("127.0.0.1:4573", "127.0.0.2:4573", false);
+        check("0.0.0.0:4573", "127.0.0.1:4573", true);
+        check("0.0.0.0:4573", "[::1]:4573", false);
+        check("[::]:4573", "127.0.0.1:4573", true);
+        check("[::]:4573", "0.0.0.0:4573", true);
+        // Each gets a port of its own.
+        check("0.0.0.0:0", "0.0.0.0:0", false);
+    }
+}

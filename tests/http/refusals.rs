@@ -138,7 +138,7 @@ async fn base64_is_taken_to_the_letter() {
         YR== → Value at 'records.2.member.data' can not be converted to a Blob: Invalid last non-pad Base64 character detected
         Y=Q= → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='
         Y-_= → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '-'
-        YQ==\n → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '='
+        YQ==\n → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: '\n'
         é → Value at 'records.2.member.data' can not be converted to a Blob: Invalid Base64 character: 'é'
     "#]]
     .assert_eq(&said);

@@ -375,7 +375,7 @@ async fn what_is_spoilt_somewhere_is_halved_and_what_is_blank_filed() {
     check([Say::Status(413, "<html>too large</html>")], expect![[r#"
         0ns: Halve: Splunk.ServerError.ContentTooLarge
         Data delivery to Splunk failed due to a server error with a statusCode: 413, message: the request your client sent was too large. See splunk docs to configure max_content_length. Response received from HEC: 413 <html>too large</html>
-        failed to deliver to Splunk at `https://hec.test:8088`: Splunk answered 413: <html>too large</html>"#]]).await;
+        failed to deliver to Splunk at `https://hec.test:8088`: Splunk answered 413"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]

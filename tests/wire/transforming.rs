@@ -197,7 +197,7 @@ async fn a_function_that_makes_records_longer_than_the_log_waits_for_deliveries_
 #[tokio::test]
 async fn invocations_take_turns_where_there_is_no_memory_for_two() {
     let folder = tempfile::tempdir().unwrap();
-    let memory = Share::of(12 << 20, 1);
+    let memory = Share::of(12 << 20, 2);
     let taken = memory.another().take(12 << 20).await;
     let function = stretching(10);
     let work = start(

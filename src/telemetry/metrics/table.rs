@@ -161,7 +161,7 @@ impl Metrics {
             Row::new(
                 "delivery_stuck_seconds",
                 "stream",
-                "How long the destination, the failed output, or the log (for a transformer's answers) has taken nothing; 0 while each takes what it gets",
+                "How long the destination, the failed output, or the log (for a transformer's answers) has taken nothing, or a batch or an invocation waits for room in memory; 0 while each takes what it gets. A batch whose plan this Standpipe cannot read counts as well",
                 self.delivery_stuck.clone(),
             ),
             Row::new(
