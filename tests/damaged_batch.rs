@@ -37,6 +37,10 @@ const GROUP: usize = 4096;
 struct Noting(Mutex<Vec<String>>);
 
 impl Sink for Noting {
+    fn kind(&self) -> &'static str {
+        "objects"
+    }
+
     fn plan(&self, _: &BatchFacts) -> Plan {
         Plan(br#"{"v":1}"#.to_vec())
     }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::frame::Header;
+use super::ledger;
 use super::life;
 use super::quarantine;
 use super::recovery::{self, Directory, Replayed, Standing, look, replay};
@@ -161,7 +162,7 @@ impl From<&super::stream::Stream> for Stream {
         let waiting = readers.map(|kind| {
             let live = stream.live(kind);
             let waiting = Waiting {
-                records: live.iter().map(|span| span.records()).sum(),
+                records: ledger::records(&live),
                 bytes: live.iter().map(|span| span.bytes()).sum(),
             };
             (kind, waiting)

@@ -146,6 +146,11 @@ impl Ledger {
     }
 }
 
+/// In all of these together.
+pub fn records(spans: &[Span]) -> u64 {
+    spans.iter().map(|span| span.records()).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

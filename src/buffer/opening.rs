@@ -12,7 +12,7 @@ use super::geometry::{Geometry, size_within};
 use super::index::Indexes;
 use super::intake::Intake;
 use super::lane::LaneState;
-use super::ledger::Position;
+use super::ledger::{self, Position};
 use super::life;
 use super::outlet::Outlet;
 use super::pool::{Fill, Pool};
@@ -374,8 +374,7 @@ fn hand_out(shared: Arc<Shared>, writer: Writer, specs: &[StreamSpec]) -> Opened
         let has_backup = spec.readers.contains(&ReaderKind::Backup);
         let for_backup = stream.live(ReaderKind::Backup);
         if !has_backup && !for_backup.is_empty() {
-            let records = for_backup.iter().map(|span| span.records()).sum();
-            happened::buffer::backup_orphaned(&facts.name, records);
+            happened::buffer::backup_orphaned(&facts.name, ledger::records(&for_backup));
         }
         let handles = Handles {
             intake: Intake::new(reader(ReaderKind::Arrivals), door.clone()),

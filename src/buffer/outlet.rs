@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::answers::{self, Answered, Answers};
 use super::control::{OpenCut, Shape};
 use super::frame::Draft;
-use super::ledger::{Position, Span};
+use super::ledger::{self, Position, Span};
 use super::queue::{
     AnswerArrivals, Door, GiveVerdict, NewCut, Quarantine, Refused, Request, Settle,
 };
@@ -79,7 +79,7 @@ impl From<&OpenCut> for Cut {
         Cut {
             id: cut.id,
             ranges: cut.spans.iter().map(|span| span.range()).collect(),
-            records: cut.spans.iter().map(|span| span.records()).sum(),
+            records: ledger::records(&cut.spans),
             bytes: cut.spans.iter().map(|span| span.bytes()).sum(),
             first_arrival: cut.first_arrival,
             first_logged: cut.first_logged,
@@ -147,7 +147,7 @@ impl Outlet {
         let inner = self.reader.shared.inner();
         let first = uncut.first().map(|span| span.start.seq);
         Waiting {
-            records: uncut.iter().map(|span| span.records()).sum(),
+            records: ledger::records(&uncut),
             bytes: uncut.iter().map(|span| span.bytes()).sum(),
             oldest: first.and_then(|first| inner.logged_at(self.reader.id.lane(), first)),
         }

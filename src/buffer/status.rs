@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ledger;
 use super::reader::ReaderId;
 use super::shared::Shared;
 use crate::model::ReaderKind;
@@ -73,8 +74,7 @@ impl Status {
         let streams = inner.state.streams.values();
         let owing = streams.filter(|stream| stream.arrivals.backup.is_some());
         let waiting = owing.map(|stream| {
-            let waiting = stream.live(ReaderKind::Backup);
-            let records = waiting.iter().map(|span| span.records()).sum();
+            let records = ledger::records(&stream.live(ReaderKind::Backup));
             (stream.facts.name.clone(), records)
         });
         waiting.collect()

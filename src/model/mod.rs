@@ -8,6 +8,7 @@ mod description;
 pub mod drawn;
 mod error_output;
 mod failure;
+pub mod json;
 pub mod limits;
 mod name;
 mod reader;

@@ -26,12 +26,12 @@ impl Delivery {
         let planned = plan::of_sink(&self.cut.plan);
         let left = |refusal: Refusal| self.leave(&refusal);
         let before = plan::of_failed(&self.cut.plan).map_err(left)?;
-        let anew = plan::compose_anew(&self.route, &self.facts(), &before.unwrap_or_default());
         let from = sink_of(&planned).map_err(left)?;
-        let to = sink_of(&plan::of_sink(&anew)).map_err(left)?;
+        let to = self.route.destination.kind();
         if from == to {
             return self.destination_reads(&planned).map_err(left);
         }
+        let anew = plan::compose_anew(&self.route, &self.facts(), &before.unwrap_or_default());
         self.file_what_failed_there().await?;
         if self.write(Entry::Move(anew.clone())).await? == Written::Stale {
             return Err(LeftToTheNextLife);
@@ -40,7 +40,7 @@ impl Delivery {
         self.cut.shape = Shape::InParts(self.verdicts(Verdicts::clone));
         let left = self.without_verdicts();
         let left = left.iter().map(|range| range.count()).sum();
-        happened::delivery::moved(self.batch(self.size()), &from, &to, left);
+        happened::delivery::moved(self.batch(self.size()), &from, to, left);
         Ok(())
     }
 

@@ -53,6 +53,16 @@ pub enum Destination {
     Requests(Arc<dyn Endpoint>),
 }
 
+impl Destination {
+    /// As plans for it say.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Destination::Objects(sink) => sink.kind(),
+            Destination::Requests(endpoint) => endpoint.kind(),
+        }
+    }
+}
+
 /// Where records go that could not be processed or delivered.
 #[derive(Clone)]
 pub struct FailedOutput {

@@ -16,6 +16,9 @@ use crate::model::{Compression, ErrorOutput, Failure, Records, Timestamp};
 use crate::objects::Refusal;
 
 pub trait Endpoint: Send + Sync {
+    /// As its plans say it.
+    fn kind(&self) -> &'static str;
+
     fn plan(&self, facts: &BatchFacts) -> Plan;
 
     /// Under which name, and in which shape, failures go to the failed output.

@@ -82,6 +82,9 @@ pub struct Receipt {
 }
 
 pub trait Sink: Send + Sync {
+    /// As its plans say it.
+    fn kind(&self) -> &'static str;
+
     fn plan(&self, facts: &BatchFacts) -> Plan;
 
     /// Whether it can carry out a plan, perhaps of an earlier life.

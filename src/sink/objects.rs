@@ -93,6 +93,10 @@ impl Objects {
 }
 
 impl Sink for Objects {
+    fn kind(&self) -> &'static str {
+        plan::OBJECTS
+    }
+
     fn plan(&self, facts: &BatchFacts) -> Plan {
         let key = self.keys.object_key(&KeyFacts {
             directory: facts.directory,

@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::invocation::DataField;
 use super::lenient::{List, Text};
 use super::record_ids::RecordIds;
+use crate::model::json;
 
 /// What a function was asked.
 #[derive(Clone, Debug)]
@@ -163,9 +164,7 @@ pub(super) fn check(body: &[u8], asked: &Asked) -> Answer {
 impl<'a> Document<'a> {
     /// `None` where the body is not a JSON object.
     fn read(body: &'a [u8]) -> Option<Document<'a>> {
-        // A list would do for serde, member by member.
-        let is_object = body.trim_ascii_start().starts_with(b"{");
-        is_object.then(|| serde_json::from_slice(body).ok())?
+        json::object(body)
     }
 
     fn error(&self) -> Option<ErrorDocument> {

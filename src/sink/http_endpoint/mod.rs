@@ -171,6 +171,10 @@ impl HttpEndpoint {
 }
 
 impl Endpoint for HttpEndpoint {
+    fn kind(&self) -> &'static str {
+        SINK
+    }
+
     fn plan(&self, _facts: &BatchFacts) -> Plan {
         let planned = Planned {
             v: VERSION,

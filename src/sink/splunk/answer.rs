@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Response;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::model::{Secret, limits};
+use crate::model::{Secret, json, limits};
 
 /// Fields that we do not know are none of our business.
 #[derive(Debug, Default, Deserialize)]
@@ -26,18 +25,6 @@ struct Answer {
     ack_id: Option<u64>,
     #[serde(rename = "invalid-event-number", default, deserialize_with = "number")]
     invalid_event: Option<u64>,
-}
-
-impl Answer {
-    fn read(body: &[u8]) -> Option<Answer> {
-        object(body)
-    }
-}
-
-/// A JSON object, and nothing else: a list would do for serde, member by member.
-fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(body).ok())?
 }
 
 /// A number that is none must not hide what else an answer says.
@@ -150,7 +137,7 @@ fn told(code: &Option<u64>, text: &str) -> String {
 /// The id under which the data will be acknowledged.
 pub fn ack_id(response: &Response<Bytes>) -> Result<u64, Refused> {
     let status = response.status().as_u16();
-    let answer = Answer::read(response.body());
+    let answer = json::object::<Answer>(response.body());
     if let (
         200,
         Some(Answer {
@@ -170,11 +157,11 @@ pub fn ack_id(response: &Response<Bytes>) -> Result<u64, Refused> {
 pub fn is_acknowledged(response: &Response<Bytes>, id: u64) -> Result<bool, Refused> {
     let status = response.status().as_u16();
     if status == 200
-        && let Some(Acks { acks }) = object(response.body())
+        && let Some(Acks { acks }) = json::object(response.body())
     {
         return Ok(acks.get(&id.to_string()).copied().unwrap_or(false));
     }
-    let answer = Answer::read(response.body());
+    let answer = json::object::<Answer>(response.body());
     let fault = match answer.as_ref().and_then(|answer| answer.code) {
         // It took our data under this channel a moment ago.
         Some(10 | 11) => Fault::ProxyWithoutStickySessions,
@@ -189,7 +176,7 @@ fn refused(response: &Response<Bytes>, fault: Fault, blamed: Blamed) -> Refused 
     let most = limits::FAILURE_MESSAGE_CHARACTERS_MAX * 4;
     let body = &response.body()[..response.body().len().min(most)];
     let raw = String::from_utf8_lossy(body).into_owned();
-    let answer = Answer::read(raw.as_bytes()).unwrap_or_default();
+    let answer = json::object::<Answer>(raw.as_bytes()).unwrap_or_default();
     Refused {
         status: response.status().as_u16(),
         fault,

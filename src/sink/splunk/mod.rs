@@ -275,6 +275,10 @@ impl Splunk {
 }
 
 impl Endpoint for Splunk {
+    fn kind(&self) -> &'static str {
+        SINK
+    }
+
     fn plan(&self, _facts: &BatchFacts) -> Plan {
         let planned = Planned {
             v: VERSION,
