@@ -72,7 +72,7 @@ pub fn recover(
     let Some(chain) = chain else {
         let first = DirectoryId(dice.u128());
         return Ok(Recovered {
-            state: State::new(first, life::none(dice.fork())),
+            state: State::new(first, life::after(life::none(dice.fork()))),
             again: Vec::new(),
             files: BTreeMap::new(),
             free: free_segments(directory, &BTreeMap::new()),

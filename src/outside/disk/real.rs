@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{FallocateFlags, FlockOperation, StatVfs};
 use rustix::io::Errno;
 
 use super::{Disk, DiskFile, Entry};
@@ -130,19 +130,22 @@ impl Disk for RealDisk {
 
     fn capacity(&self) -> io::Result<Option<u64>> {
         let facts = rustix::fs::statvfs(&self.root)?;
-        Ok(Some(facts.f_blocks.saturating_mul(facts.f_frsize)))
+        Ok(bytes(&facts, facts.f_blocks))
     }
 
     fn free(&self) -> io::Result<Option<u64>> {
         let facts = rustix::fs::statvfs(&self.root)?;
-        // Some network file systems say nothing of their size.
-        let is_known = 0 < facts.f_blocks;
-        Ok(is_known.then(|| facts.f_bavail.saturating_mul(facts.f_frsize)))
+        Ok(bytes(&facts, facts.f_bavail))
     }
 
     fn waits(&self) -> bool {
         true
     }
+}
+
+/// `None` where the file system says nothing of its size, as some do that lie behind a network.
+fn bytes(of: &StatVfs, blocks: u64) -> Option<u64> {
+    (0 < of.f_blocks).then(|| blocks.saturating_mul(of.f_frsize))
 }
 
 struct RealFile(File);
@@ -203,6 +206,16 @@ impl DiskFile for RealFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_system_that_does_not_tell_its_size_is_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut facts = rustix::fs::statvfs(folder.path()).unwrap();
+        let known = bytes(&facts, 3);
+        assert_eq!(known, Some(3 * facts.f_frsize));
+        facts.f_blocks = 0;
+        assert_eq!(bytes(&facts, 3), None);
+    }
 
     #[test]
     fn what_is_written_in_many_slices_reads_back_as_one() {
