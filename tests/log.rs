@@ -353,6 +353,39 @@ async fn a_log_can_be_looked_at_without_opening_it() {
     );
 }
 
+#[tokio::test]
+async fn b8_what_is_written_again_is_no_part_of_the_segment_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (handles, committer, status) = start(&data);
+    handles.intake.append(records(&["a"])).await.unwrap();
+    let before = ends(&data);
+    handles.intake.append(records(&["bb"])).await.unwrap();
+    // A crash: nothing proves the last group.
+    committer.abort();
+    let _ = committer.await;
+    drop((handles, status));
+    let (handles, committer, status) = start(&data);
+    let after = ends(&data);
+    assert_eq!((before.len(), after.len()), (1, 2));
+    assert_eq!(
+        after[0] - before[0],
+        4096,
+        "the second group proves the first alone"
+    );
+    stop(handles, committer, status).await;
+    let disk = RealDisk::new(&data);
+    assert_eq!(buffer::inspect::verify(&disk, &data).unwrap().damage, []);
+    assert_eq!(ends(&data)[0], after[0]);
+}
+
+/// Where each segment ends, as far as the log knows.
+fn ends(data: &Path) -> Vec<u64> {
+    let contents = buffer::inspect::contents(&RealDisk::new(data), data).unwrap();
+    let segments = contents.log.unwrap().segments;
+    segments.iter().map(|segment| segment.bytes).collect()
+}
+
 #[test]
 fn a_stream_that_is_no_longer_configured_keeps_its_data_and_its_number() {
     let folder = tempfile::tempdir().unwrap();
