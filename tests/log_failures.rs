@@ -9,7 +9,7 @@ mod odd_disk;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use standpipe::buffer::{
     Status, StreamSpec,
 };
 use standpipe::model::{ByteSize, LogTime, Records, RecordsBuilder, Seq, SeqRange, Timestamp};
+use standpipe::outside::disk::Disk;
 use standpipe::outside::{Clock, Dice};
 use standpipe::telemetry::Metrics;
 use tokio::task::JoinHandle;
@@ -384,6 +385,34 @@ fn a_disk_that_is_full_or_read_only_is_refused_with_a_way_out() {
             failed to lock `lock` in the data directory
             hint: the file system is mounted read-only, as Linux does when a disk fails: see the kernel's log, or correct `storage.directory`"#]],
     );
+}
+
+// All is delivered, so nothing in it is alive; but it alone knows which numbers were given out.
+#[tokio::test]
+async fn b4_the_segment_in_charge_is_not_the_room_for_its_successor() {
+    let (disk, odd) = odd_disk();
+    let life = start(&odd, SMALL);
+    life.append(&["a", "b"]).await.unwrap();
+    let cut = life.cut().await;
+    let settled = life
+        .handles
+        .outlet
+        .settle(cut.id, Settled::Delivered { failed: 0 });
+    settled.await.unwrap();
+    life.stop().await;
+    for path in disk.paths() {
+        if path.contains("free-") {
+            odd.remove(Path::new(&path)).unwrap();
+        }
+    }
+    disk.set_capacity(disk.used());
+    check_refused(&odd, SMALL, expect![[r#"
+        no room for a segment of 65536 bytes
+        hint: make room on the file system, or lower `storage.max_size`: the segments of a smaller log are smaller"#]]);
+    disk.set_capacity(u64::MAX);
+    let life = start(&odd, SMALL);
+    assert_eq!(life.append(&["c"]).await, Ok(range(2, 3)));
+    life.stop().await;
 }
 
 #[tokio::test]
