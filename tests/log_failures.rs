@@ -406,9 +406,13 @@ async fn b4_the_segment_in_charge_is_not_the_room_for_its_successor() {
         }
     }
     disk.set_capacity(disk.used());
-    check_refused(&odd, SMALL, expect![[r#"
+    check_refused(
+        &odd,
+        SMALL,
+        expect![[r#"
         no room for a segment of 65536 bytes
-        hint: make room on the file system, or lower `storage.max_size`: the segments of a smaller log are smaller"#]]);
+        hint: make room on the file system, or lower `storage.max_size`: the segments of a smaller log are smaller"#]],
+    );
     disk.set_capacity(u64::MAX);
     let life = start(&odd, SMALL);
     assert_eq!(life.append(&["c"]).await, Ok(range(2, 3)));
