@@ -4,18 +4,20 @@
 
 #[path = "sim/disk/mod.rs"]
 mod disk;
+#[path = "support/lines.rs"]
+mod lines;
 #[path = "support/odd_disk.rs"]
 mod odd_disk;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use disk::SimDisk;
 use expect_test::{Expect, expect};
 use futures_util::future::join_all;
+use lines::Lines;
 use odd_disk::{OddDisk, Sync};
 use proptest::prelude::*;
 use standpipe::buffer::{
@@ -394,16 +396,12 @@ async fn b4_the_segment_in_charge_is_not_the_room_for_its_successor() {
     let life = start(&odd, SMALL);
     life.append(&["a", "b"]).await.unwrap();
     let cut = life.cut().await;
-    let settled = life
-        .handles
-        .outlet
-        .settle(cut.id, Settled::Delivered { failed: 0 });
+    let outlet = &life.handles.outlet;
+    let settled = outlet.settle(cut.id, Settled::Delivered { failed: 0 });
     settled.await.unwrap();
     life.stop().await;
-    for path in disk.paths() {
-        if path.contains("free-") {
-            odd.remove(Path::new(&path)).unwrap();
-        }
+    for free in disk.paths().iter().filter(|it| it.contains("free-")) {
+        odd.remove(Path::new(free)).unwrap();
     }
     disk.set_capacity(disk.used());
     check_refused(
@@ -449,20 +447,6 @@ async fn a_newer_format_is_refused_and_left_as_it_is() {
     life.stop().await;
 }
 
-/// Log lines, as an operator would read them.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_disk_that_forgets_is_taken_with_a_warning() {
     let warnings = |forgets: bool| {
@@ -477,7 +461,7 @@ fn a_disk_that_forgets_is_taken_with_a_warning() {
         let (_, odd) = odd_disk();
         odd.whims().forgets = forgets;
         tracing::subscriber::with_default(subscriber, || drop(open(&odd, SMALL).unwrap()));
-        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        lines.text()
     };
     assert_eq!(warnings(false), "");
     let expected = expect![[r#"
