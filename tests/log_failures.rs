@@ -95,6 +95,11 @@ impl Life {
         self.committer.await.unwrap();
     }
 
+    async fn kill(self) {
+        self.committer.abort();
+        assert!(self.committer.await.unwrap_err().is_cancelled());
+    }
+
     async fn append(&self, texts: &[&str]) -> Result<SeqRange, AppendError> {
         self.handles.intake.append(records(texts)).await
     }
@@ -266,7 +271,7 @@ async fn a_new_lifes_log_clock_is_not_behind_what_the_last_one_wrote() {
         tokio::time::sleep(Duration::from_secs(60)).await;
         life.append(&["b"]).await.unwrap();
         known = life.handles.outlet.log_now();
-        life.stop().await;
+        life.kill().await;
     }
 }
 
