@@ -199,43 +199,50 @@ async fn trouble_between_us_and_the_indexer_is_asked_past() {
     check(answers, expect!["33.15s: https://hec.test:8088 channel a833bdcd-b6d1-4eb1-88dc-97e5aab5fe3d ack 7 (8 bytes)"]).await;
 }
 
+/// Nobody would ever know of it: asking again is a waste of the retry duration.
 #[tokio::test(start_paused = true)]
-async fn what_the_indexer_refuses_is_not_asked_again() {
-    check(
-        [
-            TAKEN,
-            Say::Status(400, r#"{"text":"ACK is disabled","code":14}"#),
-        ],
-        expect![[r#"
-            50ms: Retry, loud: Splunk.AcknowledgementsDisabled
-            Could not get acknowledgements on POST. Make sure that acknowledgements are enabled on HEC endpoint. Response received from HEC: 400 {"text":"ACK is disabled","code":14}
-            failed to deliver to Splunk at `https://hec.test:8088` (enable indexer acknowledgement for the HEC token): Splunk answered 400: ACK is disabled (code 14)"#]],
-    )
-    .await;
-    check(
-        [
-            TAKEN,
-            Say::Status(400, r#"{"text":"Invalid data channel","code":11}"#),
-        ],
-        expect![[r#"
-            50ms: Retry, loud: Splunk.ProxyWithoutStickySessions
-            If you have a proxy (ELB or other) between Amazon Data Firehose and the HEC node, you must enable sticky sessions to support HEC ACKs. Response received from HEC: 400 {"text":"Invalid data channel","code":11}
-            failed to deliver to Splunk at `https://hec.test:8088` (let the load balancer keep sessions at one indexer): Splunk answered 400: Invalid data channel (code 11)"#]],
-    )
-    .await;
-    check(
-        [
-            TAKEN,
-            Say::Status(403, r#"{"text":"Token disabled","code":1}"#),
-        ],
-        expect![[r#"
-            50ms: Retry, loud: Splunk.DisabledToken
-            The HEC token is disabled. Enable the token to allow data delivery to Splunk. Response received from HEC: 403 {"text":"Token disabled","code":1}
-            failed to deliver to Splunk at `https://hec.test:8088` (enable the HEC token): Splunk answered 403: Token disabled (code 1)"#]],
-    )
-    .await;
-    check([TAKEN, Say::Status(404, "")], expect![[r#"
-        50ms: Retry, loud: Splunk.URLNotFound
+async fn what_was_forgotten_is_sent_again_at_once() {
+    let missing = Say::Status(400, r#"{"text":"Data channel is missing","code":10}"#);
+    check([TAKEN, missing], expect![[r#"
+        50ms: Retry, loud: Splunk.ProxyWithoutStickySessions
+        If you have a proxy (ELB or other) between Amazon Data Firehose and the HEC node, you must enable sticky sessions to support HEC ACKs. Response received from HEC: 400 {"text":"Data channel is missing","code":10}
+        failed to deliver to Splunk at `https://hec.test:8088` (let the load balancer keep sessions at one indexer): Splunk answered 400: Data channel is missing (code 10)"#]]).await;
+    let invalid = Say::Status(400, r#"{"text":"Invalid data channel","code":11}"#);
+    check([TAKEN, invalid], expect![[r#"
+        50ms: Retry, loud: Splunk.ProxyWithoutStickySessions
+        If you have a proxy (ELB or other) between Amazon Data Firehose and the HEC node, you must enable sticky sessions to support HEC ACKs. Response received from HEC: 400 {"text":"Invalid data channel","code":11}
+        failed to deliver to Splunk at `https://hec.test:8088` (let the load balancer keep sessions at one indexer): Splunk answered 400: Invalid data channel (code 11)"#]]).await;
+}
+
+const NO_ACKS: Say = Say::Status(400, r#"{"text":"ACK is disabled","code":14}"#);
+const DISABLED: Say = Say::Status(403, r#"{"text":"Token disabled","code":1}"#);
+const UNKNOWN: Say = Say::Status(401, r#"{"text":"Invalid authorization","code":3}"#);
+const NOT_FOUND: Say = Say::Status(404, "");
+
+/// It was taken: the same again would be there twice.
+#[tokio::test(start_paused = true)]
+async fn refused_polls_are_asked_past_until_the_time_is_up() {
+    let mended = [TAKEN, NO_ACKS, DISABLED, UNKNOWN, NOT_FOUND, TRUE];
+    check(mended, expect!["1.55s: https://hec.test:8088 channel a833bdcd-b6d1-4eb1-88dc-97e5aab5fe3d ack 7 (8 bytes)"]).await;
+    let ever = |say: fn() -> Say| {
+        [TAKEN]
+            .into_iter()
+            .chain(std::iter::repeat_with(say).take(42))
+    };
+    check(ever(|| NO_ACKS), expect![[r#"
+        180s: Retry, loud: Splunk.AcknowledgementsDisabled
+        Could not get acknowledgements on POST. Make sure that acknowledgements are enabled on HEC endpoint. Response received from HEC: 400 {"text":"ACK is disabled","code":14}
+        failed to deliver to Splunk at `https://hec.test:8088` (enable indexer acknowledgement for the HEC token): Splunk answered 400: ACK is disabled (code 14)"#]]).await;
+    check(ever(|| DISABLED), expect![[r#"
+        180s: Retry, loud: Splunk.DisabledToken
+        The HEC token is disabled. Enable the token to allow data delivery to Splunk. Response received from HEC: 403 {"text":"Token disabled","code":1}
+        failed to deliver to Splunk at `https://hec.test:8088` (enable the HEC token): Splunk answered 403: Token disabled (code 1)"#]]).await;
+    check(ever(|| UNKNOWN), expect![[r#"
+        180s: Retry, loud: Splunk.InvalidToken
+        The HEC token is invalid. Response received from HEC: 401 {"text":"Invalid authorization","code":3}
+        failed to deliver to Splunk at `https://hec.test:8088` (check the HEC token): Splunk answered 401: Invalid authorization (code 3)"#]]).await;
+    check(ever(|| NOT_FOUND), expect![[r#"
+        180s: Retry, loud: Splunk.URLNotFound
         The requested URL was not found on the Splunk server. Please check the Splunk cluster and make sure it is configured correctly. Response received from HEC: 404
         failed to deliver to Splunk at `https://hec.test:8088` (check that the URL is an HTTP Event Collector's): Splunk answered 404"#]]).await;
 }

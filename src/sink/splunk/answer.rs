@@ -60,20 +60,9 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether it may be the fault of something between us and the indexer, and pass.
-    pub fn is_on_the_way(self) -> bool {
-        match self {
-            Fault::ServerError | Fault::IndexerBusy | Fault::InvalidResponse => true,
-            Fault::DisabledToken
-            | Fault::InvalidToken
-            | Fault::InvalidDataFormat
-            | Fault::InvalidIndex
-            | Fault::ContentTooLarge
-            | Fault::UrlNotFound
-            | Fault::DisabledAck
-            | Fault::AcknowledgementsDisabled
-            | Fault::ProxyWithoutStickySessions => false,
-        }
+    /// Whether whoever was asked for an acknowledgement will never know of it.
+    pub fn is_forgotten(self) -> bool {
+        self == Fault::ProxyWithoutStickySessions
     }
 }
 

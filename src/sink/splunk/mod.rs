@@ -27,7 +27,6 @@ mod rejection;
 mod session;
 mod url;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,8 +169,9 @@ impl Splunk {
         })
     }
 
-    /// Returns once the data is acknowledged. What goes wrong on the way to the indexer is asked
-    /// again, as the acknowledgement is there to be fetched; what the indexer itself refuses, is not.
+    /// Returns once the data is acknowledged. It was taken, so what it would not help to send again is
+    /// asked again, until there is no time left: a token that an operator mends, an indexer that is
+    /// busy. Data whose channel was forgotten is sent again at once.
     async fn acknowledged(
         &self,
         session: &mut Session,
@@ -185,19 +185,23 @@ impl Splunk {
             let next = Instant::now() + pause;
             sleep_until(next.min(deadline)).await;
             polls += 1;
-            let trouble: Option<Box<dyn Error + Send + Sync>> =
-                match self.poll(session, ack).await? {
-                    Err(cause) => Some(Box::new(cause)),
-                    Ok(response) => match answer::is_acknowledged(&response, ack) {
-                        Ok(true) => return Ok(()),
-                        Ok(false) => None,
-                        Err(refused) if refused.fault.is_on_the_way() => Some(Box::new(refused)),
-                        Err(refused) => return Err(self.refused(records, &response, refused)),
-                    },
-                };
-            if deadline <= Instant::now() {
-                let cause = rejection::Unacknowledged { polls, trouble };
-                return Err(rejection::unacknowledged(&self.settings.url, cause));
+            let is_last = deadline <= Instant::now();
+            let url = &self.settings.url;
+            match self.poll(session, ack).await? {
+                Ok(response) => match answer::is_acknowledged(&response, ack) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) if is_last => {
+                        return Err(rejection::unacknowledged(url, polls, None));
+                    }
+                    Err(refused) if is_last || refused.fault.is_forgotten() => {
+                        return Err(self.refused(records, &response, refused));
+                    }
+                    Ok(false) | Err(_) => {}
+                },
+                Err(cause) if is_last => {
+                    return Err(rejection::unacknowledged(url, polls, Some(cause)));
+                }
+                Err(_) => {}
             }
             pause = (pause * 2).min(POLL_LAST);
         }

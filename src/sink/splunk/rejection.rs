@@ -1,7 +1,5 @@
 //! Firehose's codes and messages for what went wrong, and what to do then.
 
-use std::error::Error;
-
 use super::answer::{Blamed, Fault, Refused};
 use super::events::record_of;
 use super::url::HecUrl;
@@ -27,19 +25,19 @@ pub fn unmade(url: &HecUrl, cause: IllegalToken) -> Rejection {
 /// The data was sent, and no acknowledgement came for it.
 #[derive(Debug, thiserror::Error)]
 #[error("asked {polls} times, Splunk has not acknowledged the data")]
-pub struct Unacknowledged {
-    pub polls: u32,
+struct Unacknowledged {
+    polls: u32,
     /// What kept the last poll from an answer.
     #[source]
-    pub trouble: Option<Box<dyn Error + Send + Sync>>,
+    trouble: Option<SendError>,
 }
 
-pub fn unacknowledged(url: &HecUrl, cause: Unacknowledged) -> Rejection {
+pub fn unacknowledged(url: &HecUrl, polls: u32, trouble: Option<SendError>) -> Rejection {
     let message = "Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout \
                   expired. Despite the acknowledgement timeout, it's possible the data was indexed \
                   successfully in Splunk.";
     let meaning = Meaning::new("Splunk.AckTimeout", message, Time);
-    meaning.rejection(failed(url), cause)
+    meaning.rejection(failed(url), Unacknowledged { polls, trouble })
 }
 
 /// There was no answer.
