@@ -51,7 +51,7 @@ fn usual(surroundings: &Surroundings, problems: &mut Vec<Problem>) -> Vec<PathBu
         problems.push(Problem {
             place: None,
             path: String::new(),
-            wrong: Wrong::new(what).hint("name a file or a folder: `standpipe run -c PATH`"),
+            wrong: Wrong::new(what).hint("name a file or a folder with `-c PATH`"),
         });
     }
     files

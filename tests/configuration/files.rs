@@ -121,7 +121,7 @@ fn a_path_without_a_configuration_is_told() {
     World::default().check(expect![[r#"
         the configuration has 1 problem
           there is neither ./delivery.yaml nor /etc/standpipe/delivery.yaml
-            hint: name a file or a folder: `standpipe run -c PATH`
+            hint: name a file or a folder with `-c PATH`
     "#]]);
     World::default().path("nowhere.yaml").check(expect![[r#"
         nowhere.yaml has 1 problem
