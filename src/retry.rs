@@ -77,13 +77,14 @@ impl RetryDuration {
     }
 
     /// An attempt failed at `now`, and the next one would follow after `pause`: or sooner, for the
-    /// last one begins no later than when the time is over.
-    pub fn failed(&mut self, now: Instant, pause: Duration) -> Retry {
+    /// last one begins no later than when the time is over. But not sooner than the other side asked
+    /// for (`at_least`): it would be in vain.
+    pub fn failed(&mut self, now: Instant, pause: Duration, at_least: Option<Duration>) -> Retry {
         let failed_first = *self.failed_first.get_or_insert(now);
         let passed = now.saturating_duration_since(failed_first);
         match self.lasts.saturating_sub(passed) {
             Duration::ZERO => Retry::GiveUp,
-            left => Retry::After(pause.min(left)),
+            left => Retry::After(pause.min(left.max(at_least.unwrap_or_default()))),
         }
     }
 }
@@ -156,7 +157,7 @@ mod tests {
         let mut duration = RetryDuration::new(Duration::from_secs(lasts));
         let told = steps.iter().map(|(at, pause)| {
             let now = start + Duration::from_secs(*at);
-            match duration.failed(now, Duration::from_secs(*pause)) {
+            match duration.failed(now, Duration::from_secs(*pause), None) {
                 Retry::After(pause) => pause.as_secs().to_string(),
                 Retry::GiveUp => "give up".to_owned(),
             }
@@ -178,5 +179,21 @@ mod tests {
     async fn a_retry_duration_of_zero_is_one_attempt() {
         check(0, &[(0, 1)], expect!["give up"]);
         check(1, &[(0, 1), (1, 2)], expect!["1, give up"]);
+    }
+
+    // From review: the last attempt came when the server had said that it would be in vain.
+    #[tokio::test]
+    async fn the_last_attempt_is_not_sooner_than_the_server_asked_for() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let seconds = Duration::from_secs;
+        let mut duration = RetryDuration::new(seconds(10));
+        let asked = Some(seconds(30));
+        let first = duration.failed(start, seconds(30), asked);
+        assert_eq!(first, Retry::After(seconds(30)));
+        assert_eq!(duration.failed(at(30), seconds(2), None), Retry::GiveUp);
+        let mut duration = RetryDuration::new(seconds(10));
+        let first = duration.failed(start, seconds(30), Some(seconds(4)));
+        assert_eq!(first, Retry::After(seconds(10)));
     }
 }

@@ -218,6 +218,7 @@ impl Delivery {
         let failure = rejection.failure(attempts, self.route.clock.now());
         let next = self.verdicts(|verdicts| Some(with_room(rejection.next, verdicts)));
         let next = next.unwrap_or(rejection.next);
+        let asked = rejection.retry_after;
         let pause = match parts::rejected(seqs, next) {
             Step::Fail => {
                 sending.tries.answered();
@@ -228,12 +229,9 @@ impl Delivery {
                 sending.tries.answered();
                 return Ok(Outcome::Divided(borders, bad.map(|bad| (bad, failure))));
             }
-            Step::Again => {
-                let asked = rejection.retry_after;
-                FIREHOSE_BACKOFF.pause(attempts - 1, asked, &mut self.dice)
-            }
+            Step::Again => FIREHOSE_BACKOFF.pause(attempts - 1, asked, &mut self.dice),
         };
-        match sending.tries.failed(Instant::now(), pause) {
+        match sending.tries.failed(Instant::now(), pause, asked) {
             Retry::After(pause) => {
                 self.told_of_request(rejection, pause, attempts);
                 self.wait(pause).await?;
@@ -360,8 +358,8 @@ impl Tries {
     }
 
     /// It was the last one, or it was not.
-    fn failed(&mut self, now: Instant, pause: Duration) -> Retry {
-        let retry = self.duration.failed(now, pause);
+    fn failed(&mut self, now: Instant, pause: Duration, at_least: Option<Duration>) -> Retry {
+        let retry = self.duration.failed(now, pause, at_least);
         if retry == Retry::GiveUp {
             self.attempts = 0;
         }

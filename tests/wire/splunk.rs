@@ -199,6 +199,44 @@ async fn trouble_between_us_and_the_indexer_is_asked_past() {
     check(answers, expect!["33.15s: https://hec.test:8088 channel a833bdcd-b6d1-4eb1-88dc-97e5aab5fe3d ack 7 (8 bytes)"]).await;
 }
 
+// From review: a server that was busy at the last poll gave its name to the failure, and one that
+// called the poll too large had the data halved.
+#[tokio::test(start_paused = true)]
+async fn whatever_the_last_poll_meets_it_is_the_acknowledgement_that_did_not_come() {
+    let at_last = |last: Say| {
+        let falses = std::iter::repeat_with(|| FALSE).take(41);
+        [TAKEN].into_iter().chain(falses).chain([last])
+    };
+    check(at_last(unavailable()), expect![[r#"
+        180s: Retry: Splunk.AckTimeout
+        Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout expired. Despite the acknowledgement timeout, it's possible the data was indexed successfully in Splunk.
+        failed to deliver to Splunk at `https://hec.test:8088`: asked 42 times, Splunk has not acknowledged the data: Splunk answered 503: Server is busy (code 9)"#]]).await;
+    check(at_last(Say::Status(500, "<html>no</html>")), expect![[r#"
+        180s: Retry: Splunk.AckTimeout
+        Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout expired. Despite the acknowledgement timeout, it's possible the data was indexed successfully in Splunk.
+        failed to deliver to Splunk at `https://hec.test:8088`: asked 42 times, Splunk has not acknowledged the data: Splunk answered 500"#]]).await;
+    check(
+        at_last(Say::Status(413, "<html>too large</html>")),
+        expect![[r#"
+            180s: Retry: Splunk.AckTimeout
+            Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout expired. Despite the acknowledgement timeout, it's possible the data was indexed successfully in Splunk.
+            failed to deliver to Splunk at `https://hec.test:8088`: asked 42 times, Splunk has not acknowledged the data: Splunk answered 413"#]],
+    )
+    .await;
+    check(at_last(Say::Ok("<html>welcome</html>")), expect![[r#"
+        180s: Retry: Splunk.AckTimeout
+        Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout expired. Despite the acknowledgement timeout, it's possible the data was indexed successfully in Splunk.
+        failed to deliver to Splunk at `https://hec.test:8088`: asked 42 times, Splunk has not acknowledged the data: Splunk answered 200"#]]).await;
+    check(at_last(Say::Trouble(broken)), expect![[r#"
+        180s: Retry: Splunk.AckTimeout
+        Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout expired. Despite the acknowledgement timeout, it's possible the data was indexed successfully in Splunk.
+        failed to deliver to Splunk at `https://hec.test:8088`: asked 42 times, Splunk has not acknowledged the data: the request to `hec.test:8088` broke off: connection reset"#]]).await;
+    check(at_last(DISABLED), expect![[r#"
+        180s: Retry, loud: Splunk.DisabledToken
+        The HEC token is disabled. Enable the token to allow data delivery to Splunk. Response received from HEC: 403 {"text":"Token disabled","code":1}
+        failed to deliver to Splunk at `https://hec.test:8088` (enable the HEC token): Splunk answered 403: Token disabled (code 1)"#]]).await;
+}
+
 /// Nobody would ever know of it: asking again is a waste of the retry duration.
 #[tokio::test(start_paused = true)]
 async fn what_was_forgotten_is_sent_again_at_once() {

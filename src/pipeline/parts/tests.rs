@@ -199,7 +199,7 @@ fn check_tries(lasts: u64, attempts: &str, expected: Expect) {
             return "ok".to_owned();
         }
         let nth = tries.attempt();
-        match tries.failed(now, Duration::from_secs(2)) {
+        match tries.failed(now, Duration::from_secs(2), None) {
             Retry::After(pause) => format!("{nth} again in {pause:?}"),
             Retry::GiveUp => format!("{nth} given up"),
         }

@@ -64,6 +64,25 @@ impl Fault {
     pub fn is_forgotten(self) -> bool {
         self == Fault::ProxyWithoutStickySessions
     }
+
+    /// Whether a poll that meets it has learned nothing: neither of the data, nor of what an operator
+    /// could mend.
+    pub fn says_nothing_of_the_data(self) -> bool {
+        match self {
+            Fault::ServerError
+            | Fault::IndexerBusy
+            | Fault::ContentTooLarge
+            | Fault::InvalidResponse => true,
+            Fault::DisabledToken
+            | Fault::InvalidToken
+            | Fault::InvalidDataFormat
+            | Fault::InvalidIndex
+            | Fault::UrlNotFound
+            | Fault::DisabledAck
+            | Fault::AcknowledgementsDisabled
+            | Fault::ProxyWithoutStickySessions => false,
+        }
+    }
 }
 
 /// Which records an answer complains of.

@@ -27,6 +27,7 @@ mod rejection;
 mod session;
 mod url;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,22 +187,28 @@ impl Splunk {
             sleep_until(next.min(deadline)).await;
             polls += 1;
             let is_last = deadline <= Instant::now();
-            let url = &self.settings.url;
-            match self.poll(session, ack).await? {
-                Ok(response) => match answer::is_acknowledged(&response, ack) {
-                    Ok(true) => return Ok(()),
-                    Ok(false) if is_last => {
-                        return Err(rejection::unacknowledged(url, polls, None));
-                    }
-                    Err(refused) if is_last || refused.fault.is_forgotten() => {
-                        return Err(self.refused(records, &response, refused));
-                    }
-                    Ok(false) | Err(_) => {}
-                },
-                Err(cause) if is_last => {
-                    return Err(rejection::unacknowledged(url, polls, Some(cause)));
-                }
-                Err(_) => {}
+            let token = &self.settings.token;
+            let trouble: Option<Box<dyn Error + Send + Sync>> =
+                match self.poll(session, ack).await? {
+                    Ok(response) => match answer::is_acknowledged(&response, ack) {
+                        Ok(true) => return Ok(()),
+                        Ok(false) => None,
+                        Err(refused) if refused.fault.says_nothing_of_the_data() => {
+                            Some(refused.hiding(token).into())
+                        }
+                        Err(refused) if is_last || refused.fault.is_forgotten() => {
+                            return Err(self.refused(records, &response, refused));
+                        }
+                        Err(_) => None,
+                    },
+                    Err(cause) => Some(cause.into()),
+                };
+            if is_last {
+                return Err(rejection::unacknowledged(
+                    &self.settings.url,
+                    polls,
+                    trouble,
+                ));
             }
             pause = (pause * 2).min(POLL_LAST);
         }

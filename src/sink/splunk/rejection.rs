@@ -1,5 +1,7 @@
 //! Firehose's codes and messages for what went wrong, and what to do then.
 
+use std::error::Error;
+
 use super::answer::{Blamed, Fault, Refused};
 use super::events::record_of;
 use super::url::HecUrl;
@@ -29,10 +31,14 @@ struct Unacknowledged {
     polls: u32,
     /// What kept the last poll from an answer.
     #[source]
-    trouble: Option<SendError>,
+    trouble: Option<Box<dyn Error + Send + Sync>>,
 }
 
-pub fn unacknowledged(url: &HecUrl, polls: u32, trouble: Option<SendError>) -> Rejection {
+pub fn unacknowledged(
+    url: &HecUrl,
+    polls: u32,
+    trouble: Option<Box<dyn Error + Send + Sync>>,
+) -> Rejection {
     let message = "Did not receive an acknowledgement from HEC before the HEC acknowledgement timeout \
                   expired. Despite the acknowledgement timeout, it's possible the data was indexed \
                   successfully in Splunk.";
