@@ -4,7 +4,9 @@
 //! and only then says yes. The **flusher** decides when what waits is a **batch**: big enough, or old
 //! enough. The **cut** is written to the log too, with the name that the object will have; then a
 //! **delivery** takes the batch to its **sink**. When every record of a batch has exactly one resting
-//! place the batch is **settled**. Records, cuts and settlements stand in one durable order, so a
+//! place the batch is **settled**. On the way a function may change, drop or fail records (`transform`): its
+//! answers go into the log before they count. Towards a sink that takes requests a batch goes out in
+//! **parts**, each with its **verdict** in the log; what fails rests in the **failed output**. Records, cuts and settlements stand in one durable order, so a
 //! restart repeats the same batches under the same names. Crash anywhere: read the log, go on.
 //!
 //! ## Who may know whom
@@ -56,12 +58,15 @@
 //!   of three segments, and intake resumes by itself.
 //! - **B8** Every life opens a new segment under an id never used before and writes again what was
 //!   not proven durable; frames carry their life's number, and a scan stops where it falls.
-//! - **D1** Before settling, each record is in exactly one place.
+//! - **D1** Before settling, each record is in exactly one place: delivered, failed, dropped, or kept
+//!   aside. A function's answer counts once it is durable, and for good.
 //! - **D2** Records within a batch stay in order of arrival.
 //! - **D3** A cut is durable before it is delivered, and an object's name is a function of the cut:
 //!   a repeat overwrites instead of duplicating, and two daemons never collide.
 //! - **D4** Data that cannot be delivered is held; the stream fills, refuses puts and alarms, and
 //!   drops nothing silently.
+//! - **D5** A batch that goes out in requests is split by the limits in its own plan; a request's id is a
+//!   function of the batch and the part; a part's verdict is durable before it counts.
 //! - **C1** accepted = delivered + failed + dropped + expired + quarantined + buffered, per stream,
 //!   at all times and across restarts.
 //! - **L1** Every queue, wait, body, batch and retry has a bound from `model::limits` or a

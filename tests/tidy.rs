@@ -102,6 +102,45 @@ fn every_file_says_first_why_it_exists() {
     holds_everywhere(says_why_it_exists);
 }
 
+/// `B1` to `L1`, as comments cite them: whole words.
+fn invariants(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    words.filter(|word| {
+        let mut bytes = word.bytes();
+        let letter = bytes.next().is_some_and(|letter| b"BCDL".contains(&letter));
+        letter && bytes.len() == 1 && bytes.all(|digit| digit.is_ascii_digit())
+    })
+}
+
+/// From review: D5 was cited ten times, and stood nowhere.
+fn cites_what_stands_in_lib(source: &Source) -> Vec<Offence> {
+    let lib = include_str!("../src/lib.rs");
+    let mut offences = Vec::new();
+    for (at, line) in source.lines.iter().enumerate() {
+        let comment = line
+            .text
+            .split_once("//")
+            .map_or("", |(_, comment)| comment);
+        let unknown = invariants(comment).filter(|cited| !lib.contains(&format!("- **{cited}** ")));
+        offences.extend(unknown.map(|cited| Offence {
+            line: at + 1,
+            what: format!("{cited} is no invariant of `src/lib.rs`"),
+        }));
+    }
+    offences
+}
+
+#[test]
+fn every_invariant_that_is_cited_stands_in_lib() {
+    check(
+        cites_what_stands_in_lib,
+        "src/a.rs",
+        &format!("// As D5 says (B{}).\nlet b9 = 1; // not an X1, or B10", 9),
+        expect!["1: B9 is no invariant of `src/lib.rs`"],
+    );
+    holds_everywhere(cites_what_stands_in_lib);
+}
+
 fn file_is_short(source: &Source) -> Vec<Offence> {
     let lines = source.lines.len();
     if lines <= FILE_LINES_MAX {

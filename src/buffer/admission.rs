@@ -88,10 +88,7 @@ impl Admission<'_> {
 
     fn append(&mut self, append: Append) {
         let length = append.length();
-        let with_answer = match self.shared.transformed.contains(&append.stream) {
-            true => 2 * length,
-            false => length,
-        };
+        let with_answer = room::for_append(self.shared, &append);
         let Some(left) = self.room_for_arrivals.checked_sub(with_answer) else {
             self.admitted.refused.push(append);
             return;

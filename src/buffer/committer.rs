@@ -9,16 +9,16 @@ use tokio::time::{Instant, sleep};
 
 use super::admission::{Admitted, admit};
 use super::entry::{Answer, Effect, Entry};
-use super::pool::{Fill, GROW_PAUSE};
-use super::queue::{Request, Taker, Waited};
+use super::pool::{self, Fill, GROW_PAUSE};
+use super::queue::{Append, Request, Taker, Waited};
 use super::reader::ReaderId;
-use super::room::{News, Room};
+use super::room::{self, News, Room};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{AppendError, Health};
 use crate::model::ReaderKind;
 use crate::outside::disk::off_thread;
-use crate::telemetry::happened;
+use crate::telemetry::{Say, happened};
 
 /// The group-commit loop.
 pub struct Committer {
@@ -78,7 +78,7 @@ impl Committer {
 /// and the pool tells it.
 async fn grow(shared: Arc<Shared>) -> bool {
     let disk = shared.disk.clone();
-    let grown = off_thread(&disk, move || shared.pool.grow(Fill::Zeros)).await;
+    let grown = off_thread(&disk, move || shared.pool.grow(Fill::Zeros, pool::ENOUGH)).await;
     matches!(grown, Some(Ok(())))
 }
 
@@ -99,6 +99,7 @@ fn commit(writer: &mut Writer) {
     let Admitted { entries, refused } = admit(&shared, requests, room, is_full);
     // Health says so before anybody who was refused can ask.
     note_fullness(&shared, is_full);
+    note_refused(&shared, &refused, is_full);
     for append in refused {
         drop(append.answer.send(Err(AppendError::Full)));
     }
@@ -119,18 +120,35 @@ fn commit(writer: &mut Writer) {
 /// When puts come faster than the background fills files, room that is only reserved must do.
 fn make_room(shared: &Shared, requests: &[Request], was_full: bool) -> Room {
     let appends = requests.iter().map(|request| match request {
-        Request::Append(append) => append.length(),
+        Request::Append(append) => room::for_append(shared, append),
         Request::Answer(answer) => answer.draft.length(),
         Request::Cut(_) | Request::Verdict(_) | Request::Settle(_) | Request::Quarantine(_) => 0,
     });
     let mut room = Room::of(shared);
-    let wanted = appends.sum::<usize>() + room.least(was_full);
-    while room.for_arrivals() < wanted
-        && (shared.pool.grow(Fill::Reserve).is_some() || shared.pool.wait_for_one())
-    {
+    let appends = appends.sum::<usize>();
+    let wanted = appends + room.least(was_full);
+    while room.for_arrivals() < wanted {
+        let enough = match room.lacks_files_for(appends) {
+            true => usize::MAX,
+            false => pool::ENOUGH,
+        };
+        if shared.pool.grow(Fill::Reserve, enough).is_none() && !shared.pool.wait_for_one() {
+            break;
+        }
         room = room.with(shared.pool.count());
     }
     room
+}
+
+/// A full log says so itself. Where others have room, whoever is refused wants more than is left.
+fn note_refused(shared: &Shared, refused: &[Append], is_full: bool) {
+    let lengths = refused.iter().map(Append::length);
+    let Some(length) = lengths.max().filter(|_| !is_full) else {
+        return;
+    };
+    if let Say::Aloud { kept_back } = shared.inner().told.too_large(Instant::now()) {
+        happened::buffer::too_large(length, kept_back);
+    }
 }
 
 /// A clean stop proves all before it, so *end* is a group of its own.

@@ -15,7 +15,7 @@ use super::lane::LaneState;
 use super::ledger::{self, Position};
 use super::life;
 use super::outlet::Outlet;
-use super::pool::{Fill, Pool};
+use super::pool::{ENOUGH, Fill, Pool};
 use super::queue::{Door, Queue};
 use super::reader::ReaderId;
 use super::reading::Reader;
@@ -283,7 +283,7 @@ fn fill_pool(
             .map_err(|cause| OpenError::disk("remove", name.as_str(), cause))?;
     }
     while pool.len() < limits::SEGMENTS_RESERVED + 1
-        && let Some(grown) = pool.grow(Fill::Reserve)
+        && let Some(grown) = pool.grow(Fill::Reserve, ENOUGH)
     {
         let Err(cause) = grown else {
             continue;

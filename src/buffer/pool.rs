@@ -65,6 +65,9 @@ pub struct Count {
     pub to_make: usize,
 }
 
+/// So many free files are enough, unless what is put wants more: the reserve, and two to write to.
+pub const ENOUGH: usize = limits::SEGMENTS_RESERVED + 2;
+
 /// How a new file gets its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
@@ -119,11 +122,11 @@ impl Pool {
     /// Whether there are so few free files that a new one should be made, and may be. Only `grow`
     /// decides: somebody else may take the last room meanwhile.
     pub fn wants_more(&self) -> bool {
-        self.may_grow(&self.lock())
+        self.may_grow(&self.lock(), ENOUGH)
     }
 
-    fn may_grow(&self, files: &Files) -> bool {
-        let few = files.free.len() < limits::SEGMENTS_RESERVED + 2;
+    fn may_grow(&self, files: &Files, enough: usize) -> bool {
+        let few = files.free.len() < enough;
         let tired = files
             .failed
             .is_some_and(|failed| failed.at.elapsed() < failed.pause);
@@ -165,15 +168,15 @@ impl Pool {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Makes one more file; `None` where none is wanted. Whatever goes wrong leaves no file behind,
+    /// Makes one more file; `None` where so many are enough, or there may be no more. Whatever goes wrong leaves no file behind,
     /// or one that the next start removes.
-    pub fn grow(&self, fill: Fill) -> Option<io::Result<()>> {
+    pub fn grow(&self, fill: Fill, enough: usize) -> Option<io::Result<()>> {
         let bytes = u64::from(self.segment_bytes);
         let name = {
             // B7: looked at and counted under one lock, for the background and a group may both be
             // making files.
             let mut files = self.lock();
-            if !self.may_grow(&files) {
+            if !self.may_grow(&files, enough) {
                 return None;
             }
             files.next_number += 1;
@@ -283,7 +286,7 @@ mod tests {
                 .map(|fill| {
                     scope.spawn({
                         let pool = &pool;
-                        move || pool.grow(fill)
+                        move || pool.grow(fill, ENOUGH)
                     })
                 })
                 .collect();
@@ -292,7 +295,7 @@ mod tests {
         });
         assert_eq!(grown, made);
         assert_eq!(pool.len(), made);
-        assert!(!pool.wants_more() && pool.grow(Fill::Reserve).is_none());
+        assert!(!pool.wants_more() && pool.grow(Fill::Reserve, usize::MAX).is_none());
         let files = std::fs::read_dir(folder.path()).unwrap();
         assert_eq!(files.count(), made);
     }

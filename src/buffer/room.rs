@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::ledger::Span;
 use super::pool::Count;
+use super::queue::Append;
 use super::shared::Shared;
 use crate::model::{ReaderKind, limits};
 use crate::telemetry::{Repetition, Say};
@@ -54,6 +55,16 @@ impl Room {
         ready.min(in_all.saturating_sub(self.owed.unwrap_or_default()))
     }
 
+    /// Whether so many bytes of arrivals have no room only because files for them are not made yet.
+    pub fn lacks_files_for(self, arrivals: usize) -> bool {
+        let Count { free, to_make } = self.files;
+        let files = Count {
+            free: free + to_make,
+            to_make: 0,
+        };
+        self.for_arrivals() < arrivals && arrivals <= self.with(files).for_arrivals()
+    }
+
     pub fn for_answers(self) -> usize {
         self.beyond(self.files.free, limits::SEGMENTS_RESERVED)
     }
@@ -85,6 +96,14 @@ impl Room {
     }
 }
 
+/// What an append takes of the room for arrivals: behind a transformer its answers are to come.
+pub fn for_append(shared: &Shared, append: &Append) -> usize {
+    match shared.transformed.contains(&append.stream) {
+        true => 2 * append.length(),
+        false => append.length(),
+    }
+}
+
 /// About as much as the records take; where the function makes them longer, answers wait until
 /// deliveries have made room.
 pub fn for_answer(of: Span) -> usize {
@@ -97,6 +116,7 @@ pub fn for_answer(of: Span) -> usize {
 pub struct Told {
     is_full: bool,
     repetition: Repetition,
+    too_large: Repetition,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +141,11 @@ impl Told {
             }
             (true, true) | (false, false) => None,
         }
+    }
+
+    /// A put was refused by a log that is not full. Answers whether the log lines should hear of it.
+    pub fn too_large(&mut self, now: Instant) -> Say {
+        self.too_large.say("too large", now)
     }
 }
 
@@ -172,6 +197,24 @@ mod tests {
         check(800, 4, 0, Some(300), owed);
         let to_make = expect!["room: 800 for arrivals, 1200 or 1600 for answers"];
         check(800, 4, 1, Some(300), to_make);
+    }
+
+    #[test]
+    fn files_that_can_be_made_are_made_for_what_they_would_hold() {
+        let room = |to_make, owed| Room {
+            segment_bytes: 800,
+            left: 100,
+            files: Count { free: 4, to_make },
+            owed,
+        };
+        // One beyond the reserve: 100 + 400; each more has 400.
+        assert!(!room(2, None).lacks_files_for(500));
+        assert!(room(2, None).lacks_files_for(501));
+        assert!(room(2, None).lacks_files_for(1300));
+        assert!(!room(2, None).lacks_files_for(1301));
+        assert!(!room(0, None).lacks_files_for(501));
+        assert!(room(2, Some(300)).lacks_files_for(600));
+        assert!(!room(2, Some(300)).lacks_files_for(601));
     }
 
     // From review: one put that was larger than what was left made the log full, the next small one

@@ -11,14 +11,14 @@ use tokio::time::{Duration, Instant, sleep_until};
 use crate::buffer::Health;
 use crate::daemon::Daemon;
 use crate::daemon::streams::Task;
-use crate::outside::stop::{self, Mode, Phase, Stopper};
+use crate::outside::stop::{self, Mode, Phase, SaidAtTheEnd, Stopper};
 use crate::pipeline::Ended;
 use crate::server::{Listener, Pulse, Service};
 use crate::telemetry::{Metrics, happened};
 
 /// How long the log may take for its last word after everything else is gone. What it does not say
 /// the next life finds out.
-const LAST_WORD: Duration = Duration::from_secs(5);
+const LAST_WORD: Duration = Duration::from_secs(3);
 /// How long a task may take to heed `Halting`. One that waits for a disk that hangs never does.
 const HEED_MAX: Duration = Duration::from_secs(1);
 
@@ -82,10 +82,10 @@ impl Daemon {
         let mut intake_stopper = Some(self.intake_stopper);
         if let Some(listener) = sockets.firehose {
             let serving = listen(listener, self.direct_put, self.stop, self.pulse);
-            let intake_stopper = intake_stopper.take();
+            let said_at_the_end = intake_stopper.take().map(SaidAtTheEnd::by);
             tasks.spawn("firehose listener", async {
                 let ending = serving.await;
-                intake_stopper.inspect(|stopper| stopper.advance(Phase::Draining));
+                drop(said_at_the_end);
                 ending
             });
         } else {

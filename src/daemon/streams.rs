@@ -240,7 +240,7 @@ impl Streams {
             mode: self.shutdown.mode,
             stop: self.stop.clone(),
             intake_ended: self.intake_ended.clone(),
-            ended,
+            ended: stop::SaidAtTheEnd::by(ended),
         };
         let settings = transforming::Settings {
             hints: transform.hints,

@@ -64,6 +64,22 @@ impl Stopper {
     }
 }
 
+/// Says `Draining` when whoever holds it ends: by a panic, too, or others would wait for ever.
+#[derive(Debug)]
+pub struct SaidAtTheEnd(Stopper);
+
+impl SaidAtTheEnd {
+    pub fn by(stopper: Stopper) -> SaidAtTheEnd {
+        SaidAtTheEnd(stopper)
+    }
+}
+
+impl Drop for SaidAtTheEnd {
+    fn drop(&mut self) {
+        self.0.advance(Phase::Draining);
+    }
+}
+
 impl Stop {
     pub fn phase(&self) -> Phase {
         self.0.get()
@@ -72,5 +88,23 @@ impl Stop {
     /// Returns once `phase` is reached. Cancel-safe. Never returns if the stopper is gone before.
     pub async fn reached(&mut self, phase: Phase) {
         self.0.reached(|now| phase <= now).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // From review: a panic in a listener left everybody waiting for its last word.
+    #[tokio::test]
+    async fn a_panic_is_an_end_too() {
+        let (stopper, mut stop) = channel();
+        let said = SaidAtTheEnd::by(stopper);
+        let task = tokio::spawn(async move {
+            let _said = said;
+            panic!("a bug");
+        });
+        stop.reached(Phase::Draining).await;
+        assert!(task.await.unwrap_err().is_panic());
     }
 }

@@ -25,7 +25,7 @@ use crate::buffer::{Candidate, Mark, Outlet, ReadError, StreamFacts};
 use crate::model::{ByteSize, DirectoryId, Records, RecordsBuilder, Seq, SeqRange};
 use crate::outside::Dice;
 use crate::outside::memory::{Share, Taken};
-use crate::outside::stop::{Mode, Phase, Stop, Stopper};
+use crate::outside::stop::{Mode, Phase, SaidAtTheEnd, Stop};
 use crate::telemetry::happened;
 use crate::transform::{
     self, Arrivals, Decision, Demand, Hints, Invocation, Largest, Origin, Pace, Parallelism,
@@ -54,8 +54,8 @@ pub struct Line {
     pub stop: Stop,
     /// Draining once nobody can put any more.
     pub intake_ended: Stop,
-    /// Told when there will be no further answers.
-    pub ended: Stopper,
+    /// There will be no further answers.
+    pub ended: SaidAtTheEnd,
 }
 
 pub struct Transforming {
@@ -334,7 +334,6 @@ impl Transforming {
 
     async fn end(mut self) -> Ended {
         self.under_way.shutdown().await;
-        self.line.ended.advance(Phase::Draining);
         match self.line.outlet.waiting().records {
             0 => Ended::Empty,
             _ => Ended::Left,

@@ -75,6 +75,31 @@ async fn operations_that_aws_knows_and_we_do_not_offer_are_denied() {
         expect![[r#"400 {"__type":"AccessDeniedException","message":"User: arn:aws:iam::123456789012:user/anyone is not authorized to perform: firehose:CreateDeliveryStream on resource: arn:aws:firehose:eu-west-1:123456789012:deliverystream/new because no identity-based policy allows the firehose:CreateDeliveryStream action"}"#]],
     ).await;
     world.check(api("DeleteDeliveryStream", "{}"), expect![[r#"400 {"__type":"AccessDeniedException","message":"User: arn:aws:iam::123456789012:user/anyone is not authorized to perform: firehose:DeleteDeliveryStream on resource: arn:aws:firehose:eu-west-1:123456789012:deliverystream/* because no identity-based policy allows the firehose:DeleteDeliveryStream action"}"#]]).await;
+    // From review: whatever stood there came back, up to the 12 MiB of a body.
+    world
+        .check(
+            api(
+                "CreateDeliveryStream",
+                r#"{"DeliveryStreamName":"no such <name>"}"#,
+            ),
+            expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"}"#]],
+        )
+        .await;
+    let longest = "n".repeat(64);
+    let named = |name: &str| format!(r#"{{"DeliveryStreamName":"{name}"}}"#);
+    let denied = world
+        .call(api("CreateDeliveryStream", named(&longest)))
+        .await;
+    assert!(
+        denied.contains(&format!("deliverystream/{longest} ")),
+        "{denied}"
+    );
+    world
+        .check(
+            api("CreateDeliveryStream", named(&format!("{longest}n"))),
+            expect![[r#"400 {"__type":"ValidationException","message":"1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length less than or equal to 64"}"#]],
+        )
+        .await;
     world.check(api("UpdateDestination", "nonsense"), expect![[r#"400 {"__type":"SerializationException","message":"The body is not JSON: expected ident at line 1 column 2"}"#]]).await;
 }
 
@@ -232,6 +257,39 @@ async fn requests_are_counted_by_operation_and_answer() {
     assert_eq!(count("ListDeliveryStreams", "ok"), 3);
     assert_eq!(count("PutRecord", "ValidationException"), 1);
     assert_eq!(count("unknown", "UnknownOperationException"), 1);
+}
+
+// From review: any page that is open in a browser could post records to this machine.
+#[tokio::test(start_paused = true)]
+async fn web_pages_may_not_put_where_anybody_may() {
+    let world = open_world();
+    for (header, value) in [
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let request = http::Request::builder()
+            .method("POST")
+            .header(header, value);
+        let request = request.uri("/v1/streams/clicks/records");
+        let answer = world
+            .call(request.body(server::incoming("x")).unwrap())
+            .await;
+        assert!(answer.starts_with("403 "), "{answer}");
+        assert!(
+            answer.contains("Web pages may not put where anybody may"),
+            "{answer}"
+        );
+        let mut request = api(
+            "PutRecord",
+            r#"{"DeliveryStreamName":"clicks","Record":{"Data":"YQ=="}}"#,
+        );
+        request.headers_mut().insert(header, value.parse().unwrap());
+        let answer = world.call(request).await;
+        assert!(
+            answer.starts_with(r#"400 {"__type":"AccessDeniedException""#),
+            "{answer}"
+        );
+    }
 }
 
 proptest! {

@@ -87,7 +87,7 @@ async fn start(
         mode: Mode::Keep,
         stop,
         intake_ended: no_puts,
-        ended,
+        ended: stop::SaidAtTheEnd::by(ended),
     };
     let hints = Hints::new(ByteSize::mebibytes(1), Duration::ZERO).unwrap();
     let settings = Settings {

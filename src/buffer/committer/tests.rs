@@ -1,6 +1,5 @@
 //! The commit loop by hand, one group at a time, on a real file system.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::pin::pin;
 
@@ -20,7 +19,7 @@ struct Log {
     _taker: Taker,
 }
 
-fn opened(folder: &Path) -> Log {
+fn opened(folder: &Path, readers: &[ReaderKind]) -> Log {
     let settings = Settings {
         directory: folder.to_owned(),
         max_size: ByteSize::mebibytes(1),
@@ -28,7 +27,7 @@ fn opened(folder: &Path) -> Log {
     let spec = StreamSpec {
         name: "clicks".parse().unwrap(),
         fingerprint: 1,
-        readers: BTreeSet::new(),
+        readers: readers.iter().copied().collect(),
     };
     let disk = Arc::new(RealDisk::new(folder));
     let (clock, dice) = (Clock::system(), Dice::seeded(1));
@@ -53,7 +52,7 @@ async fn committed<T>(writer: &mut Writer, asked: impl Future<Output = T>) -> T 
 #[tokio::test]
 async fn b4_a_segment_is_not_recycled_under_a_reader() {
     let folder = tempfile::tempdir().unwrap();
-    let mut log = opened(folder.path());
+    let mut log = opened(folder.path(), &[]);
     let outlet = &log.handles.outlet;
     let mut records = RecordsBuilder::default();
     records.push(b"a");
@@ -74,4 +73,36 @@ async fn b4_a_segment_is_not_recycled_under_a_reader() {
     drop(pinned);
     log.writer.reclaim();
     assert!(!is_kept());
+}
+
+// From review: behind a transformer the largest put of a small log was told to slow down for ever,
+// though the log could have grown for it.
+#[tokio::test]
+async fn b7_a_log_that_may_grow_takes_a_put_that_is_larger_than_what_is_ready() {
+    for (readers, segments) in [(vec![], 4), (vec![ReaderKind::Answers], 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = opened(folder.path(), &readers);
+        let segment = log.writer.shared().geometry.segment_bytes as usize;
+        let mut records = RecordsBuilder::default();
+        let record = vec![b'x'; segment / 8];
+        (0..8 * segments).for_each(|_| records.push(&record));
+        let append = log.handles.intake.append(records.build().unwrap());
+        let taken = committed(&mut log.writer, append).await;
+        assert!(taken.is_ok(), "{segments} segments of records: {taken:?}");
+    }
+}
+
+#[tokio::test]
+async fn b7_a_put_that_is_larger_than_the_whole_log_is_refused_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = opened(folder.path(), &[]);
+    let mut put = async |bytes: usize| {
+        let mut records = RecordsBuilder::default();
+        (0..bytes / 512).for_each(|_| records.push(&[b'x'; 512]));
+        let append = log.handles.intake.append(records.build().unwrap());
+        committed(&mut log.writer, append).await
+    };
+    assert_eq!(put(1 << 20).await, Err(AppendError::Full));
+    assert!(put(512).await.is_ok());
+    assert_eq!(log.writer.shared().inner().health, Health::Good);
 }

@@ -28,7 +28,11 @@ pub struct Directory {
 pub fn enter(disk: &dyn Disk, at: &Path) -> Result<(Directory, Arc<dyn DiskFile>), OpenError> {
     let root = Path::new("");
     let entries = match disk.list(root) {
-        Ok(entries) => entries,
+        Ok(entries) => {
+            // B1: an earlier life may have made it and died before its name was durable.
+            drop(disk.create_folder(root));
+            entries
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => make(disk, at)?,
         Err(cause) => return Err(OpenError::disk("list", "", cause)),
     };

@@ -23,6 +23,8 @@ const BACKOFF: Backoff = Backoff {
 /// How long a daemon that takes nothing is asked again: far longer than a restart with the longest
 /// drain that the documentation shows.
 const NOTHING_TAKEN_MAX: Duration = Duration::from_secs(5 * 60);
+/// Whoever waits is told why, so often.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 const LIMITS: Limits = Limits {
     timeout: Duration::from_secs(60),
     answer_bytes_max: 1024 * 1024,
@@ -53,6 +55,11 @@ pub enum PutError {
     Sign(SignError),
 }
 
+/// On standard error, beside what is said at the end.
+fn say_waiting(message: &str) {
+    eprintln!("standpipe: waiting for the daemon to take records: {message}");
+}
+
 /// What came of one attempt.
 enum Attempt {
     /// What is still to be put, and why, if that is known.
@@ -68,6 +75,7 @@ impl Client {
         let mut left = batch;
         let mut failures = 0;
         let mut last_took = Instant::now();
+        let mut told: Option<Instant> = None;
         loop {
             let (message, at_least) = match self.attempt(&left).await? {
                 Attempt::Left(rest, message) => {
@@ -88,6 +96,10 @@ impl Client {
             let pause = BACKOFF.pause(failures - 1, at_least, &mut self.dice);
             if NOTHING_TAKEN_MAX < last_took.elapsed() + pause {
                 return Err(PutError::Full { message });
+            }
+            if told.is_none_or(|told| TOLD_EVERY <= told.elapsed()) {
+                told = Some(Instant::now());
+                say_waiting(&message);
             }
             sleep(pause).await;
         }

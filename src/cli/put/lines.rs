@@ -47,8 +47,8 @@ impl<R: Read> Batches<R> {
         let mut batch: Vec<Bytes> = self.held.take().transpose()?.into_iter().collect();
         let mut bytes: usize = batch.iter().map(Bytes::len).sum();
         while batch.len() < FIREHOSE_RECORDS_PER_PUT_MAX {
-            let nothing_waits = self.reader.buffer().is_empty();
-            if nothing_waits && !batch.is_empty() {
+            let no_line_waits = !self.reader.buffer().contains(&b'\n');
+            if no_line_waits && !batch.is_empty() {
                 break;
             }
             let Some(line) = self.next_line().transpose() else {
@@ -125,6 +125,8 @@ mod tests {
         check(b"a", expect!["1/1"]);
         check(b"a\nb\n", expect!["2/4"]);
         check(b"\n\n", expect!["2/2"]);
+        // From review: whole lines waited for the end of one that was still being written.
+        check(b"a\nb", expect!["1/2 1/1"]);
     }
 
     #[test]

@@ -215,9 +215,13 @@ fn unreachable_hint(error: &SendError) -> &'static str {
         Trouble::BadCertificate if error.shows_authority() => {
             "make it a certificate of its own, with `basicConstraints=CA:FALSE`"
         }
-        Trouble::UnknownIssuer | Trouble::OtherHost | Trouble::BadCertificate => {
+        Trouble::UnknownIssuer => {
             "trust the authority that signed its certificate: `--ca-file PATH`"
         }
+        Trouble::OtherHost => {
+            "call it by a name that its certificate is for: `--endpoint https://NAME:PORT`"
+        }
+        Trouble::BadCertificate => "renew its certificate, or give it one that is for servers",
         Trouble::ClientCertificate => {
             "what listens there wants a certificate; standpipe's own does not"
         }

@@ -107,16 +107,19 @@ impl Disk for RealDisk {
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(self.at(path))?;
-        if path.as_os_str().is_empty() {
-            // Nobody else can sync the root's parent: it lies outside of this disk.
-            let parent = match self.root.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                Some(_) | None => Path::new("."),
-            };
-            File::open(parent)?.sync_all()?;
+        let made = fs::create_dir(self.at(path));
+        if !path.as_os_str().is_empty() {
+            return made;
         }
-        Ok(())
+        // Nobody else can sync the root's parent: it lies outside of this disk.
+        let parent = match self.root.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let synced = File::open(parent).and_then(|parent| parent.sync_all());
+        // Where the root was there before, an earlier life may have died before this. Or an operator
+        // made it, in a folder that we may not open.
+        made.and(synced)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

@@ -195,6 +195,12 @@ pub(super) fn unsigned() -> Exception {
     )
 }
 
+pub(super) fn from_a_page() -> Exception {
+    let message = "Web pages may not put where anybody may: this request has an `Origin`, or a \
+                   `Sec-Fetch-Site`. Name `producers` in the configuration, and put as one of them.";
+    Exception::new(Kind::AccessDenied, message)
+}
+
 const WHERE: &str = "The Firehose API is `POST /` with an `X-Amz-Target` header; records also go, \
                      one a line, to `POST /v1/streams/{name}/records`.";
 

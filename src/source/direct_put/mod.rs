@@ -216,6 +216,9 @@ impl DirectPut {
 
     fn claimed(&self, head: &Parts, bearer: Bearer) -> Result<Claimed<'_>, Exception> {
         if self.producers.are_everybody() {
+            if is_from_a_page(head) {
+                return Err(answer::from_a_page());
+            }
             return Ok(Claimed::Known(Caller::Anyone));
         }
         let token = match bearer {
@@ -331,6 +334,13 @@ impl Route<'_> {
             Route::Records(_) | Route::NotPost | Route::Nowhere => Style::Plain,
         }
     }
+}
+
+/// Browsers say so, and ask nobody before they send what any page wants posted to this machine.
+fn is_from_a_page(head: &Parts) -> bool {
+    ["origin", "sec-fetch-site"]
+        .iter()
+        .any(|name| head.headers.contains_key(*name))
 }
 
 impl Settings {

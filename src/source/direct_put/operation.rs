@@ -72,7 +72,7 @@ impl DirectPut {
             Operation::ListTagsForDeliveryStream => self.list_tags(caller, body),
             Operation::NotOffered(action) => {
                 let named: parse::Named = parse::json(body)?;
-                let stream = named.delivery_stream_name.as_deref().unwrap_or_default();
+                let stream = validate::named(&named)?;
                 Err(self.settings.denied(caller, action, stream))
             }
         }

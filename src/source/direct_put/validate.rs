@@ -6,7 +6,7 @@
 use crate::model::limits;
 use crate::source::direct_put::answer::{Exception, Kind};
 use crate::source::direct_put::parse::{
-    Blob, Describe, Entry, Integer, List, ListTags, PutRecord, PutRecordBatch, Structure,
+    Blob, Describe, Entry, Integer, List, ListTags, Named, PutRecord, PutRecordBatch, Structure,
 };
 
 /// AWS reports no more than ten.
@@ -157,6 +157,17 @@ pub(super) fn put_record_batch<'a>(
         return Err(Exception::new(Kind::InvalidArgument, message));
     }
     Ok((required(asked.delivery_stream_name.as_deref()), blobs))
+}
+
+/// The stream that the request names, if it names one: no other text is said again in an answer.
+pub(super) fn named<'a>(asked: &'a Named<'a>) -> Result<&'a str, Exception> {
+    let mut violations = Violations::default();
+    let name = asked.delivery_stream_name.as_deref();
+    if name.is_some() {
+        violations.name("deliveryStreamName", name);
+    }
+    violations.finish()?;
+    Ok(name.unwrap_or_default())
 }
 
 pub(super) fn describe<'a>(asked: &'a Describe<'a>) -> Result<&'a str, Exception> {

@@ -115,6 +115,16 @@ pub fn full() {
     warn!("the log is full: puts are refused until something is delivered, or the log can grow");
 }
 
+/// B7: a put is refused, though smaller ones are taken.
+pub fn too_large(bytes: usize, kept_back: u64) {
+    warn!(
+        bytes,
+        kept_back,
+        "a put is refused that is larger than the room left in the log: it is taken once something is \
+         delivered, or with a larger `storage.max_size`"
+    );
+}
+
 /// B7: records are taken again.
 pub fn no_longer_full() {
     info!("the log has room again: puts are taken");
