@@ -327,7 +327,7 @@ fn put_repeats_what_was_not_taken_and_counts_what_was() {
     let mut told = told(
         standpipe(Path::new("."))
             .args(["put", "demo", "--endpoint", &format!("http://{address}")])
-            .write_stdin("a\nb\nc"),
+            .write_stdin("a\nb\nc\n"),
     );
     for request in requests.join().unwrap() {
         writeln!(told, "--- request\n{request}").unwrap();
@@ -388,7 +388,7 @@ fn put_bears_the_token_of_a_file_and_puts_lines_as_they_are() {
         "--token-file",
         "token",
     ]);
-    let told = told(put.write_stdin("a\nb"));
+    let told = told(put.write_stdin("a\nb\n"));
     let request = requests.join().unwrap().pop().unwrap();
     check("put_token", &format!("{told}--- request\n{request}"));
 }
