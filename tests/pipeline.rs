@@ -3,6 +3,8 @@
 
 #[path = "sim/disk/mod.rs"]
 mod disk;
+#[path = "support/lines.rs"]
+mod lines;
 #[path = "support/odd_disk.rs"]
 mod odd_disk;
 
@@ -14,10 +16,12 @@ use disk::SimDisk;
 use expect_test::{Expect, expect};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use lines::Lines;
 use odd_disk::{OddDisk, Sync};
 use standpipe::buffer::{self, Outlet, ReadError, Settings, Shape, StreamFacts, StreamSpec};
 use standpipe::model::{
-    BufferingHints, ByteSize, ReaderKind, RecordsBuilder, Seq, SeqRange, Timestamp,
+    BufferingHints, ByteSize, Compression, ErrorOutput, ReaderKind, RecordsBuilder, Seq, SeqRange,
+    Timestamp,
 };
 use standpipe::objects::key::KeyTemplate;
 use standpipe::objects::store::directory::{self, Directory};
@@ -27,6 +31,8 @@ use standpipe::outside::stop::{self, Mode, Phase};
 use standpipe::outside::{Clock, Dice};
 use standpipe::pipeline::progress::Progress;
 use standpipe::pipeline::{self, Cuts, Destination, FailedOutput, Pipeline, Route};
+use standpipe::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Terms};
+use standpipe::sink::parts::{Framing, RequestLimits};
 use standpipe::sink::{Batch, BatchFacts, Plan, Receipt, Sink};
 use standpipe::telemetry::Metrics;
 use tokio::task::JoinHandle;
@@ -116,7 +122,54 @@ fn open(disk: Arc<dyn Disk>, kind: ReaderKind) -> Life {
     }
 }
 
-fn route(outlet: Outlet, kind: ReaderKind, disk: Arc<dyn Disk>, sink: Arc<Noting>) -> Route {
+/// An endpoint that takes nothing, and answers with what it was sent.
+struct Echoing(Next);
+
+impl Endpoint for Echoing {
+    fn kind(&self) -> &'static str {
+        "http_endpoint"
+    }
+
+    fn plan(&self, _: &BatchFacts) -> Plan {
+        Plan(br#"{"v":1,"sink":"http_endpoint"}"#.to_vec())
+    }
+
+    fn error_output(&self) -> ErrorOutput {
+        ErrorOutput::HttpEndpoint
+    }
+
+    fn terms(&self, _: &Plan) -> Result<Terms, Refusal> {
+        Ok(Terms {
+            limits: RequestLimits {
+                records_max: 100,
+                body_bytes_max: 1000,
+                framing: Framing::Concatenated,
+            },
+            retry_duration: Duration::from_secs(10),
+            error_output: ErrorOutput::HttpEndpoint,
+            compression: Compression::Uncompressed,
+        })
+    }
+
+    fn send<'a>(
+        &'a self,
+        request: &'a EndpointRequest,
+    ) -> BoxFuture<'a, Result<Receipt, Rejection>> {
+        let sent = String::from_utf8_lossy(request.records.slab()).into_owned();
+        let rejection = Rejection {
+            code: "HttpEndpoint.DestinationException".to_owned(),
+            what: "failed to deliver to `https://echo.test`".to_owned(),
+            message: format!("400: cannot parse {sent}"),
+            next: self.0,
+            retry_after: None,
+            needs_operator: false,
+            cause: None,
+        };
+        async { Err(rejection) }.boxed()
+    }
+}
+
+fn route(outlet: Outlet, kind: ReaderKind, disk: Arc<dyn Disk>, to: Destination) -> Route {
     let settings = directory::Settings { path: "out".into() };
     let room = Room::new(64 << 20, 1);
     let (_, stop) = stop::channel();
@@ -128,7 +181,7 @@ fn route(outlet: Outlet, kind: ReaderKind, disk: Arc<dyn Disk>, sink: Arc<Noting
         directory: standpipe::model::DirectoryId(7),
         reader: kind,
         outlet: Arc::new(outlet),
-        destination: Destination::Objects(sink),
+        destination: to,
         failed: FailedOutput {
             store: Arc::new(Directory::new(settings, disk, room.another_share())),
             keys: KeyTemplate::new(None, None, None).unwrap(),
@@ -154,7 +207,7 @@ fn run(
     outlet: Outlet,
     kind: ReaderKind,
     disk: Arc<dyn Disk>,
-    sink: Arc<Noting>,
+    to: Destination,
 ) -> JoinHandle<pipeline::Ended> {
     let settings = pipeline::Settings {
         buffering: BufferingHints {
@@ -162,7 +215,7 @@ fn run(
             interval: INTERVAL,
         },
     };
-    let route = route(outlet, kind, disk, sink);
+    let route = route(outlet, kind, disk, to);
     let pipeline = Pipeline::new(&settings, facts, Cuts::New, route, Dice::seeded(3));
     tokio::spawn(pipeline.run())
 }
@@ -196,7 +249,13 @@ async fn check(kind: ReaderKind, expected: Expect) {
 
     let life = open(disk.door(), kind);
     let sink = Arc::new(Noting::default());
-    let mut running = run(life.facts, life.outlet, kind, disk.door(), sink.clone());
+    let mut running = run(
+        life.facts,
+        life.outlet,
+        kind,
+        disk.door(),
+        Destination::Objects(sink.clone()),
+    );
     // It goes on until it is stopped; the batch is on its way at once.
     let _ = timeout(Duration::from_secs(1), &mut running).await;
     running.abort();
@@ -224,7 +283,7 @@ async fn d3_a_cut_whose_write_failed_is_tried_again_as_it_was() {
         life.outlet,
         ReaderKind::Arrivals,
         disk,
-        sink.clone(),
+        Destination::Objects(sink.clone()),
     );
     while !odd.whims().syncs.is_empty() {
         sleep(Duration::from_millis(1)).await;
@@ -237,4 +296,38 @@ async fn d3_a_cut_whose_write_failed_is_tried_again_as_it_was() {
         1 records, 1 bytes: a
         1 records, 1 bytes: b"#]]
     .assert_eq(&sink.0.lock().unwrap().join("\n"));
+}
+
+// From review: what an endpoint said last stood in the log, and it may say what it was sent.
+#[tokio::test(start_paused = true)]
+async fn no_byte_of_a_record_is_logged_when_an_endpoint_is_given_up() {
+    for next in [Next::Never, Next::Retry, Next::Halve, Next::Without(1)] {
+        let disk = SimDisk::new(Dice::seeded(1));
+        let life = open(disk.door(), ReaderKind::Arrivals);
+        append(&life.intake, "hunter2").await;
+        append(&life.intake, "hunter3").await;
+        let lines = Lines::default();
+        let written = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || written.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let running = run(
+            life.facts,
+            life.outlet,
+            ReaderKind::Arrivals,
+            disk.door(),
+            Destination::Requests(Arc::new(Echoing(next))),
+        );
+        sleep(3 * INTERVAL).await;
+        running.abort();
+        let told = lines.text();
+        assert!(told.contains("records are in the failed output"), "{told}");
+        assert!(
+            told.contains("failed to deliver to `https://echo.test`"),
+            "{told}"
+        );
+        assert!(!told.contains("hunter"), "{told}");
+    }
 }

@@ -40,11 +40,11 @@ impl Check {
     pub fn run(&self, surroundings: &Surroundings) -> Result<Exit, Failure> {
         let loaded = self.configuration.load(surroundings);
         match (loaded, self.json) {
-            (Ok(loaded), false) => print!("{}", text(&loaded)),
-            (Ok(loaded), true) => println!("{:#}", document(&loaded)),
+            (Ok(loaded), false) => super::print(text(&loaded)),
+            (Ok(loaded), true) => super::print(format_args!("{:#}\n", document(&loaded))),
             (Err(problems), false) => return Err(problems.into()),
             (Err(problems), true) => {
-                println!("{:#}", problem_document(&problems));
+                super::print(format_args!("{:#}\n", problem_document(&problems)));
                 return Ok(Exit::BadConfiguration);
             }
         }

@@ -11,6 +11,8 @@ mod run;
 mod storage;
 mod test_transformer;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -80,6 +82,15 @@ fn endpoint(text: &str) -> Result<Uri, String> {
     server(text).ok_or_else(|| {
         "write the scheme, the host and no path, e.g. `http://127.0.0.1:4573`".to_owned()
     })
+}
+
+/// For standard output: as much as whoever reads it wants to (`… | head`).
+fn print(text: impl Display) {
+    if let Err(error) = write!(io::stdout().lock(), "{text}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("error: failed to write to standard output: {error}");
+    }
 }
 
 /// Parses the arguments, runs the command, prints why it failed.

@@ -61,9 +61,9 @@ impl Storage {
                 let disk = RealDisk::to_read(&at.directory);
                 let contents = inspect::contents(&disk, &at.directory).map_err(at.unreadable())?;
                 if at.json {
-                    println!("{:#}", contents_document(&contents));
+                    super::print(format_args!("{:#}\n", contents_document(&contents)));
                 } else {
-                    print!("{}", contents_text(&contents));
+                    super::print(contents_text(&contents));
                 }
                 Ok(Exit::Stopped)
             }
@@ -71,9 +71,9 @@ impl Storage {
                 let disk = RealDisk::to_read(&at.directory);
                 let report = inspect::verify(&disk, &at.directory).map_err(at.unreadable())?;
                 if at.json {
-                    println!("{:#}", report_document(&report));
+                    super::print(format_args!("{:#}\n", report_document(&report)));
                 } else {
-                    print!("{}", report_text(&report));
+                    super::print(report_text(&report));
                 }
                 let is_sound = report.damage.is_empty();
                 Ok(if is_sound { Exit::Stopped } else { Exit::No })

@@ -81,6 +81,9 @@ pub fn plain_profile(name: &str, region: &str, surroundings: &Surroundings) -> P
 
 fn profile(block: &Block<'_>, name: &str) -> Result<Profile, Told> {
     let endpoint = block.optional("endpoint", &ENDPOINT);
+    if let Ok(Some(endpoint)) = &endpoint {
+        outbound::warn_if_in_the_open(block, "endpoint", &endpoint.to_string());
+    }
     let region = region(block);
     let path_style = block.or("path_style", &BOOL, false);
     let words = [

@@ -54,9 +54,8 @@ pub const FIREHOSE_RETRY_DURATION_DEFAULT: Duration = Duration::from_secs(300);
 /// How long Splunk may take to acknowledge (Firehose API: 180 to 600 seconds).
 pub const FIREHOSE_SPLUNK_ACK_TIMEOUT_MIN: Duration = Duration::from_secs(180);
 pub const FIREHOSE_SPLUNK_ACK_TIMEOUT_MAX: Duration = Duration::from_secs(600);
-/// A request to Splunk: the largest batch (5 MiB) and one put more, as a batch ends behind the put
-/// that fills it.
-pub const SPLUNK_BODY_BYTES_MAX: u64 = 5 * 1024 * 1024 + FIREHOSE_PUT_BYTES_MAX as u64;
+/// A request to Splunk: the largest batch that Firehose makes for it.
+pub const SPLUNK_BODY_BYTES_MAX: u64 = 5 * 1024 * 1024;
 /// Records in one request to Splunk: each costs an index entry; the bytes are what counts.
 pub const SPLUNK_RECORDS_MAX: u64 = 250_000;
 /// What is read of Splunk's answers: they are one line.

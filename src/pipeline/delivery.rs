@@ -128,7 +128,7 @@ impl Delivery {
             match self.attempt(sink, &ranges, size, &good).await {
                 Ok(receipt) => {
                     let batch = self.part(span(&ranges), size);
-                    self.arrived(batch, &receipt, started.elapsed());
+                    self.arrived(batch, &receipt, self.failures + 1, started.elapsed());
                     break;
                 }
                 Err(refusal) => match self.reading.take_damage() {
@@ -186,12 +186,13 @@ impl Delivery {
         &self,
         batch: happened::delivery::Batch<'_>,
         receipt: &Receipt,
+        attempt: u32,
         took: Duration,
     ) {
         let success = happened::delivery::Success {
             object: &receipt.place,
             object_bytes: receipt.bytes,
-            attempt: self.failures + 1,
+            attempt,
             took,
         };
         happened::delivery::delivered(&self.route.metrics, batch, success);

@@ -26,7 +26,7 @@ use crate::retry::{FIREHOSE_BACKOFF, Retry, RetryDuration};
 use crate::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Terms};
 use crate::sink::parts::{self, Division, Gathering, Step};
 use crate::sink::{Plan, Receipt};
-use crate::telemetry::happened;
+use crate::telemetry::{Chain, happened};
 
 /// One batch's way to its endpoint.
 struct Sending<'a> {
@@ -35,7 +35,15 @@ struct Sending<'a> {
     terms: Terms,
     tries: Tries,
     /// Records that were found bad in a larger request: each is a piece of its own by now.
-    bad: BTreeMap<Seq, Failure>,
+    bad: BTreeMap<Seq, Refusal>,
+}
+
+/// Why records are not taken.
+struct Refusal {
+    /// As the failed output will say it.
+    failure: Failure,
+    /// The same for the log, without what the other side said: that may hold bytes of the records.
+    discreet: String,
 }
 
 /// The records of one request, in memory for as long as it is under way.
@@ -52,9 +60,9 @@ enum Outcome {
         receipt: Receipt,
         took: Duration,
     },
-    Failed(Failure),
+    Failed(Refusal),
     /// Where pieces begin, and why one of them will fail.
-    Divided(Vec<Seq>, Option<(Seq, Failure)>),
+    Divided(Vec<Seq>, Option<(Seq, Refusal)>),
     /// Nothing yet: the same request follows.
     Again,
 }
@@ -77,8 +85,8 @@ impl Delivery {
         while let Some(left) = self.left() {
             if self.verdicts(Verdicts::are_full) {
                 self.file_so_far(terms.error_output).await?;
-            } else if let Some(failure) = sending.known_bad(left) {
-                self.fail(left, 1, failure, terms.error_output).await?;
+            } else if let Some(refusal) = sending.known_bad(left) {
+                self.fail(left, 1, refusal, terms.error_output).await?;
             } else if !self.send(&mut sending, left).await? {
                 return Ok(());
             }
@@ -135,12 +143,13 @@ impl Delivery {
         };
         match outcome {
             Outcome::Taken { receipt, took } => {
+                let attempt = sending.tries.attempt();
                 sending.tries.answered();
-                self.take(range, size, &receipt, took).await?;
+                self.take(range, size, &receipt, attempt, took).await?;
             }
-            Outcome::Failed(failure) => {
+            Outcome::Failed(refusal) => {
                 let error = sending.terms.error_output;
-                self.fail(range, size.records, failure, error).await?;
+                self.fail(range, size.records, refusal, error).await?;
             }
             Outcome::Divided(borders, bad) => {
                 let division = Entry::Division(range, borders);
@@ -215,19 +224,22 @@ impl Delivery {
         rejection: &Rejection,
     ) -> Result<Outcome, LeftToTheNextLife> {
         let attempts = sending.tries.attempt();
-        let failure = rejection.failure(attempts, self.route.clock.now());
+        let refusal = Refusal {
+            failure: rejection.failure(attempts, self.route.clock.now()),
+            discreet: Chain(rejection).to_string(),
+        };
         let next = self.verdicts(|verdicts| Some(with_room(rejection.next, verdicts)));
         let next = next.unwrap_or(rejection.next);
         let asked = rejection.retry_after;
         let pause = match parts::rejected(seqs, next) {
             Step::Fail => {
                 sending.tries.answered();
-                return Ok(Outcome::Failed(failure));
+                return Ok(Outcome::Failed(refusal));
             }
             Step::Divide(Division { borders, bad }) => {
                 self.told_of_request(rejection, Duration::ZERO, attempts);
                 sending.tries.answered();
-                return Ok(Outcome::Divided(borders, bad.map(|bad| (bad, failure))));
+                return Ok(Outcome::Divided(borders, bad.map(|bad| (bad, refusal))));
             }
             Step::Again => FIREHOSE_BACKOFF.pause(attempts - 1, asked, &mut self.dice),
         };
@@ -239,7 +251,7 @@ impl Delivery {
             }
             Retry::GiveUp => {
                 self.route.progress.gave_up(&rejection.code);
-                Ok(Outcome::Failed(failure))
+                Ok(Outcome::Failed(refusal))
             }
         }
     }
@@ -261,11 +273,12 @@ impl Delivery {
         range: SeqRange,
         size: Size,
         receipt: &Receipt,
+        attempt: u32,
         took: Duration,
     ) -> Result<(), LeftToTheNextLife> {
         let verdict = Entry::Verdict(range, Verdict::Delivered);
         if self.write(verdict).await? == Written::Durable {
-            self.arrived(self.part(range, size), receipt, took);
+            self.arrived(self.part(range, size), receipt, attempt, took);
             self.failures = 0;
         }
         Ok(())
@@ -275,16 +288,17 @@ impl Delivery {
         &mut self,
         range: SeqRange,
         records: u64,
-        failure: Failure,
+        refusal: Refusal,
         error: ErrorOutput,
     ) -> Result<(), LeftToTheNextLife> {
+        let Refusal { failure, discreet } = refusal;
         let verdict = Entry::Verdict(range, Verdict::Failed(failure.clone()));
         if self.write(verdict).await? == Written::Durable {
             let size = Size { records, bytes: 0 };
             let given_up = happened::delivery::GivenUp {
                 batch: self.part(range, size),
                 code: &failure.code,
-                message: &failure.message,
+                reason: &discreet,
                 attempts: failure.attempts,
                 error_output: error.as_str(),
             };
@@ -308,7 +322,7 @@ impl Delivery {
 
 impl Sending<'_> {
     /// Why the record fails that is all of this piece, where that is known.
-    fn known_bad(&mut self, piece: SeqRange) -> Option<Failure> {
+    fn known_bad(&mut self, piece: SeqRange) -> Option<Refusal> {
         // Records that failed in the transformer may stand before it or behind it.
         let (bad, _) = self.bad.range(piece.start()..piece.end()).next()?;
         let bad = *bad;
@@ -351,7 +365,7 @@ impl Tries {
         }
     }
 
-    /// Which attempt at this request has failed.
+    /// Which attempt at this request was answered, or failed.
     fn attempt(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
         self.attempts

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, header};
 
-use super::code::Code;
 use super::function_name::FunctionName;
 use super::trouble::{AssumesRole, Trouble};
 use super::{LIMITS, reply};
@@ -63,7 +62,7 @@ impl Lambda {
         let request = request.map(|()| Outgoing::Whole(document));
         let response = self.http.send(request, LIMITS).await;
         let response = response.map_err(Trouble::unsent)?;
-        reply::document(response, Code::InternalServerError, self.clock.now())
+        reply::document(response, reply::Server::InvokeApi, self.clock.now())
     }
 }
 

@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderValue, Request, Uri, header};
+use percent_encoding::percent_decode_str;
 
-use super::code::Code;
+use super::reply::Server;
 use super::trouble::Trouble;
 use super::{LIMITS, reply};
 use crate::outside::Clock;
@@ -27,13 +28,17 @@ pub struct FunctionUrl {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a function's URL begins with http:// or https:// and a host")]
+#[error("a function's URL begins with http:// or https:// and a host, and has no `#`")]
 pub struct FunctionUrlError;
 
 impl FromStr for FunctionUrl {
     type Err = FunctionUrlError;
 
     fn from_str(text: &str) -> Result<FunctionUrl, FunctionUrlError> {
+        // `Uri` would drop a fragment without a word.
+        if text.contains('#') {
+            return Err(FunctionUrlError);
+        }
         let uri: Uri = text.parse().map_err(|_| FunctionUrlError)?;
         if !has_possible_port(&uri) {
             return Err(FunctionUrlError);
@@ -49,6 +54,8 @@ impl FromStr for FunctionUrl {
             return Err(FunctionUrlError);
         }
         let authorization = user.map(|user| {
+            // What a URL cannot hold is written `%40` there, and sent as what it is.
+            let user: Vec<u8> = percent_decode_str(user).collect();
             let value = format!("Basic {}", STANDARD.encode(user));
             HeaderValue::try_from(value).expect("base64 is a header's value")
         });
@@ -94,7 +101,7 @@ impl Plain {
         }
         let response = self.http.send(request, LIMITS).await;
         let response = response.map_err(Trouble::unsent)?;
-        reply::document(response, Code::FunctionError, self.clock.now())
+        reply::document(response, Server::NextDoor, self.clock.now())
     }
 }
 
@@ -126,6 +133,18 @@ mod tests {
             ]],
         );
         check(
+            "https://me:p%40ss%2Fw%3A@f.example/",
+            expect![[r#"https://f.example/ | https://f.example/ Some("Basic bWU6cEBzcy93Og==")"#]],
+        );
+        check(
+            "https://me:100%@f.example/",
+            expect![[r#"https://f.example/ | https://f.example/ Some("Basic bWU6MTAwJQ==")"#]],
+        );
+        check(
+            "https://f.example/a#b",
+            expect!["a function's URL begins with http:// or https:// and a host, and has no `#`"],
+        );
+        check(
             "http://[::1]:8000",
             expect!["http://[::1]:8000/ | http://[::1]:8000/ None"],
         );
@@ -135,23 +154,23 @@ mod tests {
     fn other_texts_are_no_url_of_a_function() {
         check(
             "functions.example/a",
-            expect!["a function's URL begins with http:// or https:// and a host"],
+            expect!["a function's URL begins with http:// or https:// and a host, and has no `#`"],
         );
         check(
             "/transform",
-            expect!["a function's URL begins with http:// or https:// and a host"],
+            expect!["a function's URL begins with http:// or https:// and a host, and has no `#`"],
         );
         check(
             "ftp://functions.example/",
-            expect!["a function's URL begins with http:// or https:// and a host"],
+            expect!["a function's URL begins with http:// or https:// and a host, and has no `#`"],
         );
         check(
             "http://:80/",
-            expect!["a function's URL begins with http:// or https:// and a host"],
+            expect!["a function's URL begins with http:// or https:// and a host, and has no `#`"],
         );
         check(
             "",
-            expect!["a function's URL begins with http:// or https:// and a host"],
+            expect!["a function's URL begins with http:// or https:// and a host, and has no `#`"],
         );
     }
 }

@@ -28,10 +28,29 @@ struct ServiceError {
     message: String,
 }
 
-/// The document that the function answered. A 500 that says nothing more is `bare_500`.
+/// Who answers where it is not the function itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// What it says of an error is its own.
+    InvokeApi,
+    /// What it says may be the function's words, and so hold bytes of a record.
+    NextDoor,
+}
+
+impl Server {
+    /// A 500 that says nothing more.
+    fn bare_500(self) -> Code {
+        match self {
+            Server::InvokeApi => Code::InternalServerError,
+            Server::NextDoor => Code::FunctionError,
+        }
+    }
+}
+
+/// The document that the function answered.
 pub(super) fn document(
     response: Response<Bytes>,
-    bare_500: Code,
+    server: Server,
     now: Timestamp,
 ) -> Result<Bytes, Trouble> {
     let (head, body) = response.into_parts();
@@ -44,7 +63,8 @@ pub(super) fn document(
     if status.is_success() {
         return Ok(body);
     }
-    if status != StatusCode::PAYLOAD_TOO_LARGE
+    // What runs functions answers so when they raise; other statuses are of whoever stands before it.
+    if matches!(status.as_u16(), 500 | 502)
         && let Some(error) = ErrorDocument::read(&body)
     {
         return Err(Trouble::raised(error));
@@ -56,11 +76,16 @@ pub(super) fn document(
             Code::InvocationFailure,
         ));
     }
-    let code = named(&name).unwrap_or_else(|| by_status(status, bare_500));
-    let what = format!("the server answered {} {name}: {message}", status.as_u16());
-    let what = what.trim_end_matches([':', ' ']).to_owned();
+    let code = named(&name).unwrap_or_else(|| by_status(status, server.bare_500()));
     let asked = asked_to_wait(&head.headers, now);
-    Err(Trouble::refused(code, what, asked))
+    let what = format!("the server answered {}", status.as_u16());
+    let said = format!("{name}: {message}");
+    let said = said.trim_end_matches([':', ' ']);
+    Err(match (server, said) {
+        (_, "") => Trouble::refused(code, what, asked),
+        (Server::InvokeApi, said) => Trouble::refused(code, format!("{what} {said}"), asked),
+        (Server::NextDoor, said) => Trouble::refused(code, what, asked).telling(said.to_owned()),
+    })
 }
 
 /// The error's name without its surroundings (`com.amazonaws#Name:http://…`), and its message. Where
@@ -125,9 +150,14 @@ mod tests {
 
     use super::*;
 
-    /// `status|header: value|body`.
     #[track_caller]
     fn check(answer: &str, expected: Expect) {
+        check_by(Server::InvokeApi, answer, expected);
+    }
+
+    /// `status|header: value|body`.
+    #[track_caller]
+    fn check_by(server: Server, answer: &str, expected: Expect) {
         let mut parts = answer.splitn(3, '|');
         let mut response = Response::builder().status(parts.next().unwrap());
         if let Some((name, value)) = parts.next().and_then(|header| header.split_once(": ")) {
@@ -136,7 +166,7 @@ mod tests {
         let body = Bytes::from(parts.next().unwrap_or_default().to_owned());
         let response = response.body(body).unwrap();
         let now = Timestamp::from_millis(1_773_480_413_000);
-        expected.assert_eq(&match document(response, Code::InternalServerError, now) {
+        expected.assert_eq(&match document(response, server, now) {
             Ok(body) => format!("{body:?}"),
             Err(trouble) => {
                 let told = trouble.told.as_deref().unwrap_or_default();
@@ -229,7 +259,7 @@ mod tests {
                 .status(502)
                 .header(ERROR_TYPE, format!("{name}:http://internal.amazon.com/"));
             let response = response.body(Bytes::new()).unwrap();
-            let trouble = document(response, Code::FunctionError, Timestamp::default());
+            let trouble = document(response, Server::NextDoor, Timestamp::default());
             let code = trouble.unwrap_err().code;
             assert_ne!(code, Code::TargetServerFailedToRespond, "{name}");
             assert_eq!(Some(code), named(name));
@@ -245,6 +275,65 @@ mod tests {
             expect![
                 "Lambda.InvokeAccessDenied AskAgain(None): the server answered 403 AccessDeniedException: User: x is not authorized. "
             ],
+        );
+    }
+
+    // From review: what a function next door said of a record stood in the log.
+    #[test]
+    fn what_is_said_next_door_is_for_no_log() {
+        let said = r#"{"__type":"ValidationError","message":"bad record: hunter2"}"#;
+        check_by(
+            Server::NextDoor,
+            &format!("422||{said}"),
+            expect![
+                "Lambda.InvocationFailure AskAgain(None): the server answered 422. ValidationError: bad record: hunter2"
+            ],
+        );
+        check_by(
+            Server::NextDoor,
+            "422|x-amzn-errortype: Bad: hunter2|{}",
+            expect!["Lambda.InvocationFailure AskAgain(None): the server answered 422. Bad"],
+        );
+    }
+
+    // From review: a gateway's 429 was a failure of the function, and so asked again at full speed.
+    #[test]
+    fn whoever_stands_before_a_function_speaks_by_its_status() {
+        let said = r#"{"errorMessage":"slow down"}"#;
+        for server in [Server::NextDoor, Server::InvokeApi] {
+            let answer = format!("429|retry-after: 30|{said}");
+            check_by(
+                server,
+                &answer,
+                expect![
+                    "Lambda.InvokeLimitExceeded AskAgain(Some(30s)): the server answered 429. "
+                ],
+            );
+        }
+        check_by(
+            Server::NextDoor,
+            &format!("403||{said}"),
+            expect!["Lambda.InvokeAccessDenied AskAgain(None): the server answered 403. "],
+        );
+        check_by(
+            Server::NextDoor,
+            &format!("503||{said}"),
+            expect!["Lambda.ServiceUnavailable AskAgain(None): the server answered 503. "],
+        );
+        check_by(
+            Server::NextDoor,
+            &format!("502||{said}"),
+            expect!["Lambda.FunctionError AskAgain(None): the function failed. slow down"],
+        );
+        check_by(
+            Server::NextDoor,
+            &format!("500||{said}"),
+            expect!["Lambda.FunctionError AskAgain(None): the function failed. slow down"],
+        );
+        check_by(
+            Server::NextDoor,
+            "500||no",
+            expect!["Lambda.FunctionError AskAgain(None): the server answered 500. "],
         );
     }
 
@@ -267,7 +356,7 @@ mod tests {
         ] {
             let response = Response::builder().status(status);
             let response = response.body(Bytes::from_static(b"a record")).unwrap();
-            let trouble = document(response, Code::InternalServerError, Timestamp::default());
+            let trouble = document(response, Server::InvokeApi, Timestamp::default());
             let trouble = trouble.unwrap_err();
             assert_eq!(trouble.code, code, "{status}");
             assert_eq!(trouble.to_string(), format!("the server answered {status}"));

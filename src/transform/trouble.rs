@@ -76,9 +76,10 @@ impl Trouble {
             "" => "the function failed".to_owned(),
             kind => format!("the function failed with `{kind}`"),
         };
-        Trouble {
-            told: (!message.is_empty()).then_some(message),
-            ..Trouble::new(code, what)
+        let trouble = Trouble::new(code, what);
+        match message.as_str() {
+            "" => trouble,
+            _ => trouble.telling(message),
         }
     }
 
@@ -87,6 +88,12 @@ impl Trouble {
             remedy: Remedy::AskAgain(retry_after),
             ..Trouble::new(code, what)
         }
+    }
+
+    /// With words that are for no log.
+    pub(super) fn telling(self, told: String) -> Trouble {
+        let told = Some(told);
+        Trouble { told, ..self }
     }
 
     pub(super) fn too_large(what: &str, code: Code) -> Trouble {

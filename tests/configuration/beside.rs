@@ -116,7 +116,7 @@ fn a_transformers_mistakes_are_told_with_their_places() {
         &format!("transform: {{ http: {{ url: \"f.test/hunter2\" }} }}\n{TO_FILES}"),
         expect![[r#"
             delivery.yaml has 1 problem
-              delivery.yaml:4:31  streams.clicks.transform.http.url: a function's URL begins with http:// or https:// and a host
+              delivery.yaml:4:31  streams.clicks.transform.http.url: a function's URL begins with http:// or https:// and a host, and has no `#`
         "#]],
     );
     check(

@@ -220,7 +220,7 @@ fn a_port_is_one_that_a_server_can_have() {
         &["65535", "99999"],
         expect![[r#"
             65535 → good
-            99999 → a function's URL begins with http:// or https:// and a host
+            99999 → a function's URL begins with http:// or https:// and a host, and has no `#`
         "#]],
     );
     check_each(

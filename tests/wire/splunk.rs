@@ -108,7 +108,7 @@ async fn raw_data_is_sent_as_it_is_and_acknowledged() {
     let http = Arc::new(Scripted::new([TAKEN, FALSE, TRUE]));
     let splunk = splunk(Format::Raw, &http);
     let request = request(&splunk, &["one\n", "two\n"]);
-    expect![[r#"{"v":1,"sink":"splunk","format":"raw","body_bytes_max":9437184,"ack_timeout_ms":180000,"retry_duration_ms":300000}"#]].assert_eq(std::str::from_utf8(&request.plan.0).unwrap());
+    expect![[r#"{"v":1,"sink":"splunk","format":"raw","body_bytes_max":5242880,"ack_timeout_ms":180000,"retry_duration_ms":300000}"#]].assert_eq(std::str::from_utf8(&request.plan.0).unwrap());
     splunk.send(&request).await.unwrap();
     expect![[r#"
         POST https://hec.test:8088/services/collector/raw

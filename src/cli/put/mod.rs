@@ -96,7 +96,10 @@ impl Put {
         let mut taken = 0;
         let outcome = runtime.block_on(self.send(&mut client, input, &mut taken));
         let plural = if taken == 1 { "record" } else { "records" };
-        println!("{taken} {plural} taken by `{}`", self.stream);
+        super::print(format_args!(
+            "{taken} {plural} taken by `{}`\n",
+            self.stream
+        ));
         outcome.map(|()| Exit::Stopped)
     }
 

@@ -103,10 +103,9 @@ impl TestTransformer {
             let findings: Vec<_> = findings.iter().map(Finding::document).collect();
             let function = examined.transformer.function();
             let good = wrong == 0;
-            println!(
-                "{:#}",
-                json!({ "version": 1, "function": function, "good": good, "trials": findings })
-            );
+            let document =
+                json!({ "version": 1, "function": function, "good": good, "trials": findings });
+            super::print(format_args!("{document:#}\n"));
         }
         Ok(if wrong == 0 { Exit::Stopped } else { Exit::No })
     }
@@ -114,7 +113,7 @@ impl TestTransformer {
     /// For people: as it happens.
     fn say(&self, line: &str) {
         if !self.json {
-            println!("{line}");
+            super::print(format_args!("{line}\n"));
         }
     }
 

@@ -58,7 +58,9 @@ fn is_metadata(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
         // fd00:ec2::254 and fd00:ec2::23 are Amazon's link-local addresses of IPv6.
-        IpAddr::V6(address) => address.segments()[..2] == [0xfd00, 0x0ec2],
+        IpAddr::V6(address) => {
+            address.segments()[..2] == [0xfd00, 0x0ec2] || address.is_unicast_link_local()
+        }
     }
 }
 
@@ -79,6 +81,7 @@ mod tests {
             ("http://169.254.169.254/latest", true, true),
             ("http://169.254.170.2/credentials", true, true),
             ("http://[fd00:ec2::254]/latest", true, true),
+            ("http://[fe80::1]/", true, true),
             ("https://s3.eu-west-1.amazonaws.com/", false, false),
             ("http://10.0.0.1/", false, false),
             ("https://localhost.example/", false, false),

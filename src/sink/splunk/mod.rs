@@ -16,7 +16,7 @@
 //! The plan is JSON with a version, because it stands in the log:
 //!
 //! ```json
-//! {"v":1,"sink":"splunk","format":"raw","body_bytes_max":9437184,"ack_timeout_ms":180000,"retry_duration_ms":300000}
+//! {"v":1,"sink":"splunk","format":"raw","body_bytes_max":5242880,"ack_timeout_ms":180000,"retry_duration_ms":300000}
 //! ```
 //!
 //! URL and token are not planned: as in Firehose, new ones count from the next attempt.

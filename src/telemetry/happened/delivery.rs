@@ -198,13 +198,12 @@ pub fn refused(metrics: &Metrics, batch: Batch<'_>, failure: Failure<'_>, say: S
 pub struct GivenUp<'a> {
     pub batch: Batch<'a>,
     pub code: &'a str,
-    pub message: &'a str,
+    /// Not the failed output's message, which may hold an echo of the records: their bytes are in no log
+    /// line.
+    pub reason: &'a str,
     pub attempts: u32,
     pub error_output: &'static str,
 }
-
-/// So much of a reason is told: it may be all that a server answered. The failed output has the rest.
-const REASON_CHARACTERS_MAX: usize = 300;
 
 /// They go to the failed output. Each is counted; the log hears of as many as `say` allows.
 pub fn given_up(metrics: &Metrics, given_up: GivenUp<'_>, say: Say) {
@@ -217,12 +216,11 @@ pub fn given_up(metrics: &Metrics, given_up: GivenUp<'_>, say: Say) {
     } = given_up.batch;
     let GivenUp {
         code,
-        message,
+        reason,
         attempts,
         error_output,
         ..
     } = given_up;
-    let reason: String = message.chars().take(REASON_CHARACTERS_MAX).collect();
     match say {
         Say::Aloud { kept_back } => error!(
             %stream, %range, records, code, reason, attempts, error_output, kept_back,
