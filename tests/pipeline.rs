@@ -31,12 +31,12 @@ use standpipe::outside::stop::{self, Mode, Phase};
 use standpipe::outside::{Clock, Dice};
 use standpipe::pipeline::progress::Progress;
 use standpipe::pipeline::{self, Cuts, Destination, FailedOutput, Pipeline, Route};
-use standpipe::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Terms};
+use standpipe::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Sent, Terms};
 use standpipe::sink::parts::{Framing, RequestLimits};
 use standpipe::sink::{Batch, BatchFacts, Plan, Receipt, Sink};
 use standpipe::telemetry::Metrics;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 const CLOCK: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 /// Behind the small head, and from one group of a single small record to the next.
@@ -151,10 +151,7 @@ impl Endpoint for Echoing {
         })
     }
 
-    fn send<'a>(
-        &'a self,
-        request: &'a EndpointRequest,
-    ) -> BoxFuture<'a, Result<Receipt, Rejection>> {
+    fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>> {
         let sent = String::from_utf8_lossy(request.records.slab()).into_owned();
         let rejection = Rejection {
             code: "HttpEndpoint.DestinationException".to_owned(),
@@ -166,6 +163,80 @@ impl Endpoint for Echoing {
             cause: None,
         };
         async { Err(rejection) }.boxed()
+    }
+}
+
+/// Takes one record at a time at once, and says five seconds later that it stays; notes what was sent.
+#[derive(Default)]
+struct Confirming {
+    sent: Mutex<Vec<(String, Instant)>>,
+    /// Is not confirmed at first.
+    forgets: Mutex<Option<&'static str>>,
+    /// Cannot be taken.
+    bad: Option<&'static str>,
+}
+
+impl Endpoint for Confirming {
+    fn kind(&self) -> &'static str {
+        "splunk"
+    }
+
+    fn plan(&self, _: &BatchFacts) -> Plan {
+        Plan(br#"{"v":1,"sink":"splunk"}"#.to_vec())
+    }
+
+    fn error_output(&self) -> ErrorOutput {
+        ErrorOutput::Splunk
+    }
+
+    fn terms(&self, _: &Plan) -> Result<Terms, Refusal> {
+        Ok(Terms {
+            limits: RequestLimits {
+                records_max: 2,
+                body_bytes_max: 1000,
+                framing: Framing::Concatenated,
+            },
+            retry_duration: Duration::from_secs(10),
+            error_output: ErrorOutput::Splunk,
+            compression: Compression::Uncompressed,
+        })
+    }
+
+    fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>> {
+        let sent = String::from_utf8_lossy(request.records.slab()).into_owned();
+        self.sent
+            .lock()
+            .unwrap()
+            .push((sent.clone(), Instant::now()));
+        let mut forgets = self.forgets.lock().unwrap();
+        let is_forgotten = forgets.take_if(|forgets| sent.contains(*forgets)).is_some();
+        let no = |next| Rejection {
+            code: "Splunk.AckTimeout".to_owned(),
+            what: "no".to_owned(),
+            message: "no".to_owned(),
+            next,
+            retry_after: None,
+            needs_operator: false,
+            cause: None,
+        };
+        if self.bad.is_some_and(|bad| sent.contains(bad)) {
+            let nth = request
+                .records
+                .iter()
+                .position(|record| self.bad == str::from_utf8(record).ok());
+            return async move { Err(no(Next::Without(nth.unwrap()))) }.boxed();
+        }
+        let bytes = sent.len() as u64;
+        let said = async move {
+            sleep(Duration::from_secs(5)).await;
+            let place = "there".to_owned();
+            if is_forgotten {
+                Err(no(Next::Retry))
+            } else {
+                Ok(Receipt { place, bytes })
+            }
+        };
+        async { Ok(Sent::Taken(said.boxed())) }.boxed()
     }
 }
 
@@ -330,4 +401,55 @@ async fn no_byte_of_a_record_is_logged_when_an_endpoint_is_given_up() {
         );
         assert!(!told.contains("hunter"), "{told}");
     }
+}
+
+/// What of "a" to "j" is sent, and how many seconds after the first.
+async fn check_confirmed(endpoint: Confirming, expected: Expect) {
+    let disk = SimDisk::new(Dice::seeded(1));
+    let life = open(disk.door(), ReaderKind::Arrivals);
+    for record in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        append(&life.intake, record).await;
+    }
+    let endpoint = Arc::new(endpoint);
+    let to = Destination::Requests(endpoint.clone());
+    let running = run(
+        life.facts,
+        life.outlet,
+        ReaderKind::Arrivals,
+        disk.door(),
+        to,
+    );
+    sleep(3 * INTERVAL).await;
+    running.abort();
+    life.committer.abort();
+    let sent = endpoint.sent.lock().unwrap();
+    let first = sent[0].1;
+    let told = sent.iter().map(|(sent, at)| {
+        let after = at.duration_since(first).as_secs();
+        format!("{after} {sent}")
+    });
+    expected.assert_eq(&told.collect::<Vec<_>>().join(", "));
+}
+
+// From review: each piece waited for the acknowledgement of the one before, and with one bad event in
+// fifty that took minutes.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_confirmation_of_what_went_before() {
+    check_confirmed(
+        Confirming::default(),
+        expect!["0 ab, 0 cd, 0 ef, 0 gh, 0 ij"],
+    )
+    .await;
+    let bad = Some("c");
+    let endpoint = Confirming {
+        bad,
+        ..Confirming::default()
+    };
+    check_confirmed(endpoint, expect!["0 ab, 0 cd, 0 d, 0 ef, 0 gh, 0 ij"]).await;
+    let forgets = Mutex::new(Some("c"));
+    let endpoint = Confirming {
+        forgets,
+        ..Confirming::default()
+    };
+    check_confirmed(endpoint, expect!["0 ab, 0 cd, 0 ef, 0 gh, 0 ij, 6 cd"]).await;
 }

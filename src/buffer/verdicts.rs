@@ -205,15 +205,21 @@ impl Verdicts {
         filed.reduce(u64::saturating_add)
     }
 
-    /// From the first record to the last that has a verdict and is not at rest.
-    pub fn unfiled(&self) -> Option<SeqRange> {
+    /// From the first record that has a verdict and is not at rest to the last before a record of these
+    /// ranges that has none.
+    pub fn unfiled(&self, ranges: &[SeqRange]) -> Option<SeqRange> {
         let judged = |(_, verdict): &&(SeqRange, Verdict)| match verdict {
             Verdict::AtRest { .. } => false,
             Verdict::Delivered | Verdict::Failed(_) => true,
         };
         let mut judged = self.given.iter().filter(judged).map(|(range, _)| *range);
         let first = judged.next()?;
-        let last = judged.next_back().unwrap_or(first);
+        let holes = ranges.iter().flat_map(|range| self.left(*range));
+        let hole = holes
+            .map(|hole| hole.start())
+            .find(|hole| first.start() < *hole);
+        let before = |judged: &SeqRange| hole.is_none_or(|hole| judged.end() <= hole);
+        let last = judged.filter(before).next_back().unwrap_or(first);
         Some(SeqRange::new(first.start(), last.end()))
     }
 
@@ -231,6 +237,13 @@ impl Verdicts {
     pub fn are_full(&self) -> bool {
         limits::VERDICTS_PER_CUT_MAX <= self.given.len()
             || self.message_bytes_left() < limits::VERDICT_MESSAGES_PER_CUT_BYTES_MAX / 2
+    }
+
+    /// Whether one more piece may be sent beside so many that are under way: the verdict on each may
+    /// stand alone.
+    pub fn have_room_beside(&self, under_way: usize) -> bool {
+        let most = self.given.len() + 2 * (under_way + 1);
+        !self.are_full() && most <= limits::VERDICTS_PER_CUT_MAX
     }
 
     /// Whether so many pieces more have room.

@@ -117,6 +117,8 @@ pub const PLAN_BYTES_MAX: usize = 8 * 1024;
 /// Verdicts on the parts of one batch: neighbours that agree count once. When a batch has so many, what
 /// failed of it is filed before it goes on.
 pub const VERDICTS_PER_CUT_MAX: usize = 201;
+/// Pieces of one batch that are under way at once, where the other side confirms later what it took.
+pub const PIECES_UNDER_WAY_MAX: usize = 32;
 /// The reasons in a batch's verdicts together; a later one may be cut shorter.
 pub const VERDICT_MESSAGES_PER_CUT_BYTES_MAX: usize = 16 * 1024;
 /// Where the pieces of a batch begin that are still to be sent. Halving alone needs one for each time a

@@ -323,13 +323,22 @@ impl Delivery {
 
     /// Not to be waited for once a stop that keeps the data has begun.
     pub(super) async fn wait(&self, pause: Duration) -> Result<(), LeftToTheNextLife> {
+        self.unless_stopped(sleep(pause)).await
+    }
+
+    /// The same for whatever is waited for.
+    pub(super) fn unless_stopped<F: Future>(
+        &self,
+        awaited: F,
+    ) -> impl Future<Output = Result<F::Output, LeftToTheNextLife>> + use<F> {
         let mut stop = self.route.stop.clone();
-        tokio::select! {
-            biased;
-            () = stop.reached(Phase::Draining), if self.route.mode == Mode::Keep => {
-                Err(LeftToTheNextLife)
+        let keeps = self.route.mode == Mode::Keep;
+        async move {
+            tokio::select! {
+                biased;
+                () = stop.reached(Phase::Draining), if keeps => Err(LeftToTheNextLife),
+                done = awaited => Ok(done),
             }
-            () = sleep(pause) => Ok(()),
         }
     }
 

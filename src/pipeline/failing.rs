@@ -63,7 +63,7 @@ impl Delivery {
         &mut self,
         error: ErrorOutput,
     ) -> Result<(), LeftToTheNextLife> {
-        let Some(judged) = self.verdicts(Verdicts::unfiled) else {
+        let Some(judged) = self.verdicts(|verdicts| verdicts.unfiled(&self.cut.ranges)) else {
             return Ok(());
         };
         let plan = self.failed_plan()?;
@@ -79,7 +79,7 @@ impl Delivery {
         error: ErrorOutput,
     ) -> Result<u64, LeftToTheNextLife> {
         let verdicts = self.verdicts(Verdicts::clone);
-        let Some(judged) = verdicts.unfiled() else {
+        let Some(judged) = verdicts.unfiled(&self.cut.ranges) else {
             return Ok(0);
         };
         let ranges = self.cut.ranges.iter();

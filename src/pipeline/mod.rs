@@ -23,6 +23,7 @@ pub mod progress;
 mod reading;
 mod route;
 pub mod transforming;
+mod window;
 
 use std::sync::Arc;
 

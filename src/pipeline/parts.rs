@@ -1,29 +1,32 @@
 //! A batch that goes out in requests of bounded size (D5).
 //!
 //! ```text
-//! log: verdicts, borders ──► what is left ──► gathered into one request ──► sent
-//!            ▲                                                                │
-//!            └──────── delivered, failed, at rest, divided ◄──────────────────┘
+//! log: verdicts, borders ──► what is left ──► a piece: one request ──► sent ──► taken, confirmed later
+//!            ▲                                                          │               │
+//!            └──────── delivered, failed, at rest, divided ◄────────────┴───────────────┘
 //! ```
 //!
 //! Every request is a function of the log and of the limits in the batch's own plan, so a repeat makes
-//! the same ones; what its answer comes to is durable before it counts. A restart goes on behind the
-//! verdicts that stand in the log. Requests go one after the other, so that they stay in order (D2).
+//! the same ones; what its answer comes to is durable before it counts. A restart goes on with what has
+//! no verdict in the log.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::delivery::{Delivery, Entry, LeftToTheNextLife, Written};
 use super::plan;
 use super::reading::{Size, good_records};
+use super::window::{Confirmed, Piece, State, Window};
 use crate::buffer::{Verdict, Verdicts};
-use crate::model::{ErrorOutput, Failure, Records, RecordsBuilder, Seq, SeqRange, drawn};
+use crate::model::{ErrorOutput, Failure, Records, RecordsBuilder, Seq, SeqRange, drawn, limits};
 use crate::retry::{FIREHOSE_BACKOFF, Retry, RetryDuration};
-use crate::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Terms};
+use crate::sink::endpoint::{Endpoint, EndpointRequest, Next, Rejection, Sent, Terms};
 use crate::sink::parts::{self, Division, Gathering, Step};
 use crate::sink::{Plan, Receipt};
 use crate::telemetry::{Chain, happened};
@@ -34,6 +37,9 @@ struct Sending<'a> {
     plan: Plan,
     terms: Terms,
     tries: Tries,
+    window: Window,
+    /// Where no record follows any more that is to be sent.
+    end: Option<Seq>,
     /// Records that were found bad in a larger request: each is a piece of its own by now.
     bad: BTreeMap<Seq, Refusal>,
 }
@@ -54,19 +60,6 @@ struct Held {
     records: Records,
 }
 
-/// What a request came to, to be written to the log.
-enum Outcome {
-    Taken {
-        receipt: Receipt,
-        took: Duration,
-    },
-    Failed(Refusal),
-    /// Where pieces begin, and why one of them will fail.
-    Divided(Vec<Seq>, Option<(Seq, Refusal)>),
-    /// Nothing yet: the same request follows.
-    Again,
-}
-
 impl Delivery {
     pub(super) async fn deliver_parts(
         &mut self,
@@ -80,41 +73,133 @@ impl Delivery {
             plan,
             terms,
             tries: Tries::new(terms.retry_duration),
+            window: Window::default(),
+            end: None,
             bad: BTreeMap::new(),
         };
-        while let Some(left) = self.left() {
-            if self.verdicts(Verdicts::are_full) {
-                self.file_so_far(terms.error_output).await?;
-            } else if let Some(refusal) = sending.known_bad(left) {
-                self.fail(left, 1, refusal, terms.error_output).await?;
-            } else if !self.send(&mut sending, left).await? {
-                return Ok(());
+        loop {
+            if let Some((piece, due)) = sending.window.due() {
+                self.send_when_due(&mut sending, piece, due).await?;
+                continue;
             }
+            let under_way = sending.window.len();
+            match self.left(&sending) {
+                Some(_) if under_way == 0 && self.verdicts(Verdicts::are_full) => {
+                    self.file_so_far(terms.error_output).await?;
+                }
+                Some(left) if under_way == 0 || self.may_send_beside(under_way) => {
+                    sending.window.add(left);
+                }
+                None if under_way == 0 => return Ok(()),
+                Some(_) | None => self.await_confirmation(&mut sending).await?,
+            }
+        }
+    }
+
+    /// What the next request is taken from, as the log says, behind the pieces that are under way.
+    fn left(&self, sending: &Sending<'_>) -> Option<SeqRange> {
+        let behind = |range: &SeqRange| {
+            let start = sending.window.end().unwrap_or(range.start());
+            SeqRange::between(start.max(range.start()), range.end())
+        };
+        let mut ranges = self.cut.ranges.iter().filter_map(behind);
+        let left = self.verdicts(|verdicts| ranges.find_map(|range| verdicts.next(range)))?;
+        let is_before = |end: Seq| left.start() < end;
+        sending.end.is_none_or(is_before).then_some(left)
+    }
+
+    fn may_send_beside(&self, under_way: usize) -> bool {
+        under_way < limits::PIECES_UNDER_WAY_MAX
+            && self.verdicts(|verdicts| verdicts.have_room_beside(under_way))
+    }
+
+    async fn send_when_due(
+        &mut self,
+        sending: &mut Sending<'_>,
+        piece: SeqRange,
+        due: Instant,
+    ) -> Result<(), LeftToTheNextLife> {
+        if Instant::now() < due {
+            let pause = self.unless_stopped(sleep_until(due));
+            return self.meanwhile(sending, pause).await?;
+        }
+        if let Some(refusal) = sending.known_bad(piece) {
+            sending.window.remove(piece.start());
+            return self
+                .fail(piece, 1, refusal, sending.terms.error_output)
+                .await;
+        }
+        // A piece may have to be divided: not while others, which will have verdicts, take the room.
+        if sending.window.awaits() && !self.verdicts(|verdicts| verdicts.may_be_divided(PIECE_MAX))
+        {
+            return self.await_confirmation(sending).await;
+        }
+        self.send(sending, piece).await
+    }
+
+    async fn await_confirmation(
+        &mut self,
+        sending: &mut Sending<'_>,
+    ) -> Result<(), LeftToTheNextLife> {
+        let confirmed = self.unless_stopped(sending.window.confirmed()).await?;
+        self.confirmed(sending, confirmed).await
+    }
+
+    /// While this is awaited, verdicts are written as they come.
+    async fn meanwhile<T>(
+        &mut self,
+        sending: &mut Sending<'_>,
+        awaited: impl Future<Output = T>,
+    ) -> Result<T, LeftToTheNextLife> {
+        let mut awaited = pin!(awaited);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut awaited => return Ok(done),
+                confirmed = sending.window.confirmed() => self.confirmed(sending, confirmed).await?,
+            }
+        }
+    }
+
+    async fn confirmed(
+        &mut self,
+        sending: &mut Sending<'_>,
+        confirmed: Confirmed,
+    ) -> Result<(), LeftToTheNextLife> {
+        let Confirmed { start, said } = confirmed;
+        match said {
+            Ok(receipt) => self.take(sending, start, &receipt).await?,
+            Err(rejection) => {
+                let next = match rejection.next {
+                    Next::Never => Next::Never,
+                    Next::Retry | Next::Halve | Next::Without(_) => Next::Retry,
+                };
+                let rejection = Rejection { next, ..rejection };
+                self.rejected(sending, start, &[], &rejection).await?;
+            }
+        }
+        if !sending.window.is_empty() {
+            self.route.progress.moves(self.cut.id.0);
         }
         Ok(())
     }
 
-    /// What the next request is taken from, as the log says.
-    fn left(&self) -> Option<SeqRange> {
-        let mut ranges = self.cut.ranges.iter();
-        self.verdicts(|verdicts| ranges.find_map(|range| verdicts.next(*range)))
-    }
-
-    /// One attempt at the first request of what is `left`. False where no record is.
+    /// One attempt at a piece that begins where `left` does: as much of that as a request may hold.
     async fn send(
         &mut self,
         sending: &mut Sending<'_>,
         left: SeqRange,
-    ) -> Result<bool, LeftToTheNextLife> {
+    ) -> Result<(), LeftToTheNextLife> {
         // Taken before anything is read, and given back before anything is waited for.
         let bytes = sending.terms.bytes_held_max(self.cut.bytes);
         self.route.progress.waits(self.cut.id.0);
-        let mut room = self.route.room.bytes(bytes).await;
+        let route = Arc::clone(&self.route);
+        let mut room = self.meanwhile(sending, route.room.bytes(bytes)).await?;
         // Each attempt counts for itself: many of them, all in vain, may take a batch hours.
         self.route.progress.moves(self.cut.id.0);
         let Some(held) = self.gather(left, &sending.terms).await? else {
             drop(room);
-            return self.nothing_in(left).await;
+            return self.nothing_in(sending, left).await;
         };
         let Held {
             range,
@@ -133,43 +218,39 @@ impl Delivery {
             at: self.route.clock.now(),
             records,
         };
-        let started = Instant::now();
-        let answer = sending.endpoint.send(&request).await;
-        let took = started.elapsed();
-        drop((request, room));
-        let outcome = match answer {
-            Ok(receipt) => Outcome::Taken { receipt, took },
-            Err(rejection) => self.rejected(sending, &seqs, &rejection).await?,
-        };
-        match outcome {
-            Outcome::Taken { receipt, took } => {
-                let attempt = sending.tries.attempt();
-                sending.tries.answered();
-                self.take(range, size, &receipt, attempt, took).await?;
-            }
-            Outcome::Failed(refusal) => {
-                let error = sending.terms.error_output;
-                self.fail(range, size.records, refusal, error).await?;
-            }
-            Outcome::Divided(borders, bad) => {
-                let division = Entry::Division(range, borders);
-                if self.write(division).await? == Written::Durable {
-                    sending.bad.extend(bad);
-                }
-            }
-            Outcome::Again => {}
+        let start = range.start();
+        let sent = Instant::now();
+        if let Some(piece) = sending.window.piece(start) {
+            (piece.range, piece.size, piece.state) = (range, size, State::Taken(sent));
         }
-        Ok(true)
+        let endpoint = sending.endpoint;
+        let answer = self.meanwhile(sending, endpoint.send(&request)).await?;
+        drop((request, room));
+        match answer {
+            Ok(Sent::Delivered(receipt)) => self.take(sending, start, &receipt).await,
+            Ok(Sent::Taken(confirmation)) => {
+                sending.window.taken(start, sent, confirmation);
+                Ok(())
+            }
+            Err(rejection) => self.rejected(sending, start, &seqs, &rejection).await,
+        }
     }
 
     /// All that is left failed in the transformer, or was damaged since.
-    async fn nothing_in(&mut self, left: SeqRange) -> Result<bool, LeftToTheNextLife> {
+    async fn nothing_in(
+        &mut self,
+        sending: &mut Sending<'_>,
+        left: SeqRange,
+    ) -> Result<(), LeftToTheNextLife> {
+        sending.window.remove(left.start());
         let end = self.cut.ranges.last().map(|range| range.end());
         if end == Some(left.end()) {
-            return Ok(false);
+            sending.end = Some(left.start());
+            return Ok(());
         }
-        self.write(Entry::Verdict(left, Verdict::Delivered)).await?;
-        Ok(true)
+        self.write(Entry::Verdict(left, Verdict::Delivered))
+            .await
+            .map(drop)
     }
 
     async fn gather(
@@ -217,43 +298,88 @@ impl Delivery {
         }))
     }
 
+    /// `seqs` are the piece's records.
     async fn rejected(
         &mut self,
         sending: &mut Sending<'_>,
+        start: Seq,
         seqs: &[Seq],
         rejection: &Rejection,
-    ) -> Result<Outcome, LeftToTheNextLife> {
-        let attempts = sending.tries.attempt();
+    ) -> Result<(), LeftToTheNextLife> {
+        let Some(piece) = sending.window.piece(start) else {
+            return Ok(());
+        };
+        piece.attempts = piece.attempts.saturating_add(1);
+        let piece = *piece;
         let refusal = Refusal {
-            failure: rejection.failure(attempts, self.route.clock.now()),
+            failure: rejection.failure(piece.attempts, self.route.clock.now()),
             discreet: Chain(rejection).to_string(),
         };
         let next = self.verdicts(|verdicts| Some(with_room(rejection.next, verdicts)));
-        let next = next.unwrap_or(rejection.next);
-        let asked = rejection.retry_after;
-        let pause = match parts::rejected(seqs, next) {
+        match parts::rejected(seqs, next.unwrap_or(rejection.next)) {
             Step::Fail => {
                 sending.tries.answered();
-                return Ok(Outcome::Failed(refusal));
+                self.give_up(sending, &piece, refusal).await
             }
-            Step::Divide(Division { borders, bad }) => {
-                self.told_of_request(rejection, Duration::ZERO, attempts);
+            Step::Divide(division) => {
+                self.told_of_request(rejection, Duration::ZERO, piece.attempts);
                 sending.tries.answered();
-                return Ok(Outcome::Divided(borders, bad.map(|bad| (bad, refusal))));
+                self.divide(sending, &piece, division, refusal).await
             }
-            Step::Again => FIREHOSE_BACKOFF.pause(attempts - 1, asked, &mut self.dice),
-        };
-        match sending.tries.failed(Instant::now(), pause, asked) {
-            Retry::After(pause) => {
-                self.told_of_request(rejection, pause, attempts);
-                self.wait(pause).await?;
-                Ok(Outcome::Again)
-            }
-            Retry::GiveUp => {
-                self.route.progress.gave_up(&rejection.code);
-                Ok(Outcome::Failed(refusal))
+            Step::Again => {
+                let (asked, now) = (rejection.retry_after, Instant::now());
+                let pause = FIREHOSE_BACKOFF.pause(piece.attempts - 1, asked, &mut self.dice);
+                match sending.tries.failed(now, pause, asked) {
+                    Retry::After(pause) => {
+                        self.told_of_request(rejection, pause, piece.attempts);
+                        if let Some(piece) = sending.window.piece(start) {
+                            piece.state = State::Due(now + pause);
+                        }
+                        Ok(())
+                    }
+                    Retry::GiveUp => {
+                        self.route.progress.gave_up(&rejection.code);
+                        self.give_up(sending, &piece, refusal).await
+                    }
+                }
             }
         }
+    }
+
+    async fn give_up(
+        &mut self,
+        sending: &mut Sending<'_>,
+        piece: &Piece,
+        refusal: Refusal,
+    ) -> Result<(), LeftToTheNextLife> {
+        sending.window.remove(piece.range.start());
+        let error = sending.terms.error_output;
+        self.fail(piece.range, piece.size.records, refusal, error)
+            .await
+    }
+
+    async fn divide(
+        &mut self,
+        sending: &mut Sending<'_>,
+        piece: &Piece,
+        division: Division,
+        refusal: Refusal,
+    ) -> Result<(), LeftToTheNextLife> {
+        let Division { mut borders, bad } = division;
+        // What stands before it may have no verdict yet, and ends where this begins.
+        borders.insert(0, piece.range.start());
+        let entry = Entry::Division(piece.range, borders);
+        let mut pieces = Vec::new();
+        if self.write(entry).await? == Written::Durable {
+            sending.bad.extend(bad.map(|bad| (bad, refusal)));
+            let mut rest = Some(piece.range);
+            while let Some(next) = rest.and_then(|rest| self.verdicts(|it| it.next(rest))) {
+                pieces.push(next);
+                rest = SeqRange::between(next.end(), piece.range.end());
+            }
+        }
+        sending.window.divide(piece.range.start(), pieces);
+        Ok(())
     }
 
     fn told_of_request(&self, rejection: &Rejection, next_try_in: Duration, attempt: u32) {
@@ -270,15 +396,28 @@ impl Delivery {
     /// Counted once it is durable (D5).
     async fn take(
         &mut self,
-        range: SeqRange,
-        size: Size,
+        sending: &mut Sending<'_>,
+        start: Seq,
         receipt: &Receipt,
-        attempt: u32,
-        took: Duration,
     ) -> Result<(), LeftToTheNextLife> {
+        let Some(Piece {
+            range,
+            size,
+            attempts,
+            state,
+        }) = sending.window.piece(start).copied()
+        else {
+            return Ok(());
+        };
+        let took = match state {
+            State::Taken(sent) => sent.elapsed(),
+            State::Due(_) => Duration::ZERO,
+        };
+        sending.tries.answered();
+        sending.window.remove(start);
         let verdict = Entry::Verdict(range, Verdict::Delivered);
         if self.write(verdict).await? == Written::Durable {
-            self.arrived(self.part(range, size), receipt, attempt, took);
+            self.arrived(self.part(range, size), receipt, attempts + 1, took);
             self.failures = 0;
         }
         Ok(())
@@ -334,24 +473,23 @@ impl Sending<'_> {
 /// ends at single records.
 fn with_room(next: Next, verdicts: &Verdicts) -> Next {
     match next {
-        // Beside those inside, where the request ends.
-        Next::Without(_) if !verdicts.may_be_divided(1 + parts::BORDERS_MAX + HALVINGS) => {
-            Next::Halve
-        }
-        Next::Halve if !verdicts.may_be_divided(2) => Next::Never,
+        Next::Without(_) if !verdicts.may_be_divided(PIECE_MAX) => Next::Halve,
+        Next::Halve if !verdicts.may_be_divided(3) => Next::Never,
         Next::Retry | Next::Never | Next::Halve | Next::Without(_) => next,
     }
 }
 
+/// The borders of one piece that is divided, again and again: where it begins and ends, and those inside.
+const PIECE_MAX: usize = 2 + parts::BORDERS_MAX + HALVINGS;
+
 /// How often a part can be halved: no request holds more records than 2¹⁸.
 const HALVINGS: usize = 18;
 
-/// How often a request was tried, and for how long the batch's requests still may be.
+/// For how long the batch's requests are tried.
 ///
 /// The time is the batch's, and counted from the first failure: where the other side has been in
 /// trouble for that long, the requests that follow have one attempt each, until one is answered.
 struct Tries {
-    attempts: u32,
     lasts: Duration,
     duration: RetryDuration,
 }
@@ -359,25 +497,13 @@ struct Tries {
 impl Tries {
     fn new(lasts: Duration) -> Tries {
         Tries {
-            attempts: 0,
             lasts,
             duration: RetryDuration::new(lasts),
         }
     }
 
-    /// Which attempt at this request was answered, or failed.
-    fn attempt(&mut self) -> u32 {
-        self.attempts = self.attempts.saturating_add(1);
-        self.attempts
-    }
-
-    /// It was the last one, or it was not.
     fn failed(&mut self, now: Instant, pause: Duration, at_least: Option<Duration>) -> Retry {
-        let retry = self.duration.failed(now, pause, at_least);
-        if retry == Retry::GiveUp {
-            self.attempts = 0;
-        }
-        retry
+        self.duration.failed(now, pause, at_least)
     }
 
     /// The other side is there, whatever it said.

@@ -29,10 +29,28 @@ pub trait Endpoint: Send + Sync {
 
     /// One attempt. It has a deadline of its own. Cancelling it is a crash: the request may have
     /// arrived, and is sent again under the same id.
-    fn send<'a>(
-        &'a self,
-        request: &'a EndpointRequest,
-    ) -> BoxFuture<'a, Result<Receipt, Rejection>>;
+    fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>>;
+}
+
+/// A request that was answered with a yes.
+pub enum Sent {
+    /// Its records are there.
+    Delivered(Receipt),
+    /// They were taken, and whether they stay is said later: the request needs its memory no more.
+    Taken(Confirmation),
+}
+
+/// Whether records stay that were taken. It has a deadline of its own; dropping it is a crash. A no
+/// means the same again, or never: there is nothing to be divided about what was taken.
+pub type Confirmation = BoxFuture<'static, Result<Receipt, Rejection>>;
+
+impl Sent {
+    pub async fn confirmed(self) -> Result<Receipt, Rejection> {
+        match self {
+            Sent::Delivered(receipt) => Ok(receipt),
+            Sent::Taken(confirmation) => confirmation.await,
+        }
+    }
 }
 
 /// What a plan says of its requests: a repeat uses it, never today's settings (D3).

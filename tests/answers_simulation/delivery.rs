@@ -132,7 +132,7 @@ async fn file(
     cut: &Cut,
     verdicts: &Verdicts,
 ) -> Result<(), Gone> {
-    let Some(judged) = verdicts.unfiled() else {
+    let Some(judged) = verdicts.unfiled(&cut.ranges) else {
         return Ok(());
     };
     let failed = verdicts.iter().map(|(range, verdict)| match verdict {

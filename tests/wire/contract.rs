@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::http_endpoint::{answer, facts, records, request, yes};
 use crate::scripted::{Say, Scripted};
+use crate::whole;
 use crate::{NOW, http_endpoint, profile, splunk};
 
 /// A refusal of whatever kind.
@@ -117,7 +118,7 @@ fn deliver_by(sink: Arc<dyn Endpoint>) -> Deliver {
     Box::new(move || {
         let (sink, request) = (Arc::clone(&sink), Arc::clone(&request));
         async move {
-            let sent = sink.send(&request).await;
+            let sent = whole(sink.as_ref(), &request).await;
             sent.map(drop).map_err(|rejection| No {
                 told: format!("{} {}", rejection.message, Chain(&rejection)),
                 code: rejection.code,

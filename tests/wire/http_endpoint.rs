@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::NOW;
 use crate::scripted::{Say, Scripted};
+use crate::whole;
 
 const ID: Uuid = Uuid::from_u128(0xed4a_cda5_034f_4f42_bba1_f29a_ea6d_7d8f);
 pub const YES: &str = r#"{"requestId":"ed4acda5-034f-4f42-bba1-f29aea6d7d8f","timestamp":1}"#;
@@ -93,7 +94,7 @@ async fn check(settings: Settings, all: &[&str], expected: Expect) {
     let http = Arc::new(Scripted::new([yes()]));
     let endpoint = endpoint(settings, &http);
     let request = request(&endpoint, all);
-    let receipt = endpoint.send(&request).await.unwrap();
+    let receipt = whole(&endpoint, &request).await.unwrap();
     let seen = http.take_seen();
     expected.assert_eq(&format!("{seen}\n{} {}", receipt.place, receipt.bytes));
 }
@@ -172,9 +173,9 @@ async fn d3_a_repeat_uses_the_plan_and_never_todays_settings() {
         before.terms(&request.plan).unwrap(),
         after.terms(&request.plan).unwrap()
     );
-    before.send(&request).await.unwrap();
+    whole(&before, &request).await.unwrap();
     let sent = http.take_seen();
-    after.send(&request).await.unwrap();
+    whole(&after, &request).await.unwrap();
     // A new key counts at once, as in Firehose.
     assert_eq!(http.take_seen(), sent.replace("hunter2", "new key"));
 }
@@ -194,7 +195,7 @@ async fn a_request_is_as_long_as_its_terms_say() {
     while gathering.takes(Seq::new(all.len() as u64), all.len() as u64) {
         all.push("abcdefghijklmnopqrstuvwxyz".get(..all.len()).unwrap());
     }
-    let receipt = endpoint.send(&request(&endpoint, &all)).await.unwrap();
+    let receipt = whole(&endpoint, &request(&endpoint, &all)).await.unwrap();
     assert_eq!(receipt.bytes, gathering.body_bytes());
     assert!(
         receipt.bytes <= limit && limit < receipt.bytes + 30,
@@ -224,7 +225,7 @@ async fn check_rejected(say: Say, expected: Expect) {
     let http = Arc::new(Scripted::new([say]));
     let endpoint = endpoint(settings(), &http);
     let request = request(&endpoint, &["hello"]);
-    let rejection = endpoint.send(&request).await.unwrap_err();
+    let rejection = whole(&endpoint, &request).await.unwrap_err();
     let told = told(&rejection);
     assert!(!told.contains("hunter"), "a secret is told: {told}");
     expected.assert_eq(&told);
@@ -285,7 +286,7 @@ async fn what_the_operator_must_mend_is_retried_and_loud() {
         let http = Arc::new(Scripted::new([answer(status, &[], "")]));
         let endpoint = endpoint(settings(), &http);
         let request = request(&endpoint, &["hello"]);
-        let rejection = endpoint.send(&request).await.unwrap_err();
+        let rejection = whole(&endpoint, &request).await.unwrap_err();
         let what = format!("failed to deliver to `https://collector.test` ({advice})");
         assert_eq!(rejection.to_string(), what);
         assert_eq!(rejection.code, "HttpEndpoint.DestinationException");
@@ -301,7 +302,7 @@ async fn too_large_is_halved_however_badly_it_is_said() {
         let http = Arc::new(Scripted::new([answer(413, headers, "<html>")]));
         let endpoint = endpoint(settings(), &http);
         let request = request(&endpoint, &["hello"]);
-        let rejection = endpoint.send(&request).await.unwrap_err();
+        let rejection = whole(&endpoint, &request).await.unwrap_err();
         assert_eq!(rejection.next, standpipe::sink::endpoint::Next::Halve);
     }
 }
@@ -440,7 +441,7 @@ async fn a_key_that_no_header_can_hold_is_the_operators_to_mend() {
     };
     let endpoint = endpoint(settings, &http);
     let request = request(&endpoint, &["hello"]);
-    let rejection = endpoint.send(&request).await.unwrap_err();
+    let rejection = whole(&endpoint, &request).await.unwrap_err();
     expect![[r#"
         Retry, loud: HttpEndpoint.MakeRequestFailure.IllegalCharacterInHeaderValue
         HttpEndpoint request failed due to illegal response error. Illegal character '\n' in header value.
@@ -457,7 +458,7 @@ async fn a_plan_of_another_destination_holds_the_batch() {
         endpoint.terms(&request.plan).unwrap_err().code,
         "Plan.Destination"
     );
-    let rejection = endpoint.send(&request).await.unwrap_err();
+    let rejection = whole(&endpoint, &request).await.unwrap_err();
     expect![[r#"
         Retry, loud: Plan.Destination
         this batch is planned for another destination, `splunk`

@@ -19,6 +19,13 @@ use standpipe::model::{Body, Compression, RecordsBuilder, Secret, Timestamp};
 use standpipe::objects::store::s3::{S3, Settings};
 use standpipe::objects::{Object, Room, Store};
 use standpipe::outside::{Clock, Dice, http_client};
+use standpipe::sink::Receipt;
+use standpipe::sink::endpoint::{Endpoint, EndpointRequest, Rejection};
+
+/// Until it is known that what was sent stays.
+async fn whole(endpoint: &dyn Endpoint, request: &EndpointRequest) -> Result<Receipt, Rejection> {
+    endpoint.send(request).await?.confirmed().await
+}
 
 /// 2026-03-14T09:26:53Z.
 const NOW: Timestamp = Timestamp::from_millis(1_773_480_413_000);

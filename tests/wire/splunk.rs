@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::NOW;
 use crate::http_endpoint::{answer, facts, request};
 use crate::scripted::{Say, Scripted};
+use crate::whole;
 
 pub fn settings(format: Format) -> Settings {
     Settings {
@@ -95,7 +96,7 @@ async fn check(answers: impl IntoIterator<Item = Say>, expected: Expect) {
     let splunk = splunk(Format::Event, &http);
     let request = request(&splunk, &["{}{}", "{}", "{}"]);
     let started = Instant::now();
-    let outcome = match splunk.send(&request).await {
+    let outcome = match whole(&splunk, &request).await {
         Ok(receipt) => format!("{} ({} bytes)", receipt.place, receipt.bytes),
         Err(rejection) => told(&rejection),
     };
@@ -109,7 +110,7 @@ async fn raw_data_is_sent_as_it_is_and_acknowledged() {
     let splunk = splunk(Format::Raw, &http);
     let request = request(&splunk, &["one\n", "two\n"]);
     expect![[r#"{"v":1,"sink":"splunk","format":"raw","body_bytes_max":5242880,"ack_timeout_ms":180000,"retry_duration_ms":300000}"#]].assert_eq(std::str::from_utf8(&request.plan.0).unwrap());
-    splunk.send(&request).await.unwrap();
+    whole(&splunk, &request).await.unwrap();
     expect![[r#"
         POST https://hec.test:8088/services/collector/raw
         authorization: Splunk hunter2 (sensitive)
@@ -143,7 +144,7 @@ async fn events_have_a_path_of_their_own() {
     let http = Arc::new(Scripted::new([TAKEN, TRUE]));
     let splunk = splunk(Format::Event, &http);
     let request = request(&splunk, &[r#"{"event":1}"#, r#"{"event":2}{"event":3}"#]);
-    splunk.send(&request).await.unwrap();
+    whole(&splunk, &request).await.unwrap();
     let seen = http.take_seen();
     expect![[r#"
         POST https://hec.test:8088/services/collector/event
@@ -377,7 +378,7 @@ async fn the_record_with_the_invalid_event_is_named() {
         let http = Arc::new(Scripted::new([answer(400, &[], &body)]));
         let splunk = splunk(Format::Event, &http);
         let request = request(&splunk, &["{}{}", "{}", "{}"]);
-        let rejection = splunk.send(&request).await.unwrap_err();
+        let rejection = whole(&splunk, &request).await.unwrap_err();
         assert_eq!(
             (rejection.next, rejection.code.as_str()),
             (next, "Splunk.InvalidDataFormat")
@@ -473,10 +474,10 @@ async fn a_channel_is_kept_until_it_meets_trouble() {
     let splunk = splunk(Format::Raw, &http);
     let request = request(&splunk, &["one"]);
     for _ in 0..2 {
-        splunk.send(&request).await.unwrap();
+        whole(&splunk, &request).await.unwrap();
     }
-    splunk.send(&request).await.unwrap_err();
-    splunk.send(&request).await.unwrap();
+    whole(&splunk, &request).await.unwrap_err();
+    whole(&splunk, &request).await.unwrap();
     let seen = http.take_seen();
     let channels = channels(&seen);
     assert!(
@@ -489,13 +490,33 @@ async fn a_channel_is_kept_until_it_meets_trouble() {
     );
 }
 
+// From review: memory and channel were held until the indexers had written the data.
 #[tokio::test(start_paused = true)]
-async fn requests_side_by_side_have_channels_of_their_own() {
+async fn a_request_is_over_when_it_is_answered_and_its_channel_free_for_the_next() {
     let http = Arc::new(Scripted::new([TAKEN, TAKEN, TRUE, TRUE]));
     let splunk = splunk(Format::Raw, &http);
     let request = request(&splunk, &["one"]);
-    let (one, other) = tokio::join!(splunk.send(&request), splunk.send(&request));
-    assert_ne!(one.unwrap().place, other.unwrap().place);
+    let started = Instant::now();
+    let first = splunk.send(&request).await.unwrap();
+    let second = splunk.send(&request).await.unwrap();
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    drop(request);
+    let (first, second) = tokio::join!(first.confirmed(), second.confirmed());
+    assert_eq!(first.unwrap().place, second.unwrap().place);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_whose_data_is_not_acknowledged_is_not_used_again() {
+    let missing = Say::Status(400, r#"{"text":"Data channel is missing","code":10}"#);
+    let http = Arc::new(Scripted::new([TAKEN, missing, TAKEN, TRUE]));
+    let splunk = splunk(Format::Raw, &http);
+    let request = request(&splunk, &["one"]);
+    whole(&splunk, &request).await.unwrap_err();
+    whole(&splunk, &request).await.unwrap();
+    let seen = http.take_seen();
+    let channels = channels(&seen);
+    assert_eq!(channels[0], channels[1]);
+    assert_ne!(channels[1], channels[2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -505,7 +526,7 @@ async fn a_balancers_cookies_come_along() {
     let http = Arc::new(Scripted::new([taken, TRUE]));
     let splunk = splunk(Format::Raw, &http);
     let request = request(&splunk, &["one"]);
-    splunk.send(&request).await.unwrap();
+    whole(&splunk, &request).await.unwrap();
     let seen = http.take_seen();
     let cookies: Vec<_> = seen
         .lines()
@@ -532,7 +553,7 @@ async fn d3_a_repeat_uses_the_plan_and_never_todays_settings() {
     );
     let terms = |splunk: &Splunk| splunk.terms(&before.plan(&facts())).unwrap();
     assert_eq!(terms(&before), terms(&after));
-    after.send(&request).await.unwrap();
+    whole(&after, &request).await.unwrap();
     assert!(
         http.take_seen()
             .starts_with("POST https://hec.test:8088/services/collector/raw\n")

@@ -38,6 +38,32 @@ fn check(given: &[(u64, u64, Verdict)], expected: Expect) {
 }
 
 #[test]
+fn what_is_filed_ends_before_the_first_record_that_has_no_verdict() {
+    let unfiled = |given: &[(u64, u64, Verdict)], ranges: &[SeqRange]| {
+        let mut verdicts = Verdicts::default();
+        for (start, end, verdict) in given {
+            verdicts.add(range(*start, *end), verdict.clone());
+        }
+        verdicts.unfiled(ranges)
+    };
+    let some = [
+        (0, 2, Verdict::AtRest { failed: 1 }),
+        (2, 5, failed("A")),
+        (5, 7, Verdict::Delivered),
+        (9, 12, failed("B")),
+    ];
+    assert_eq!(unfiled(&some, &[range(0, 20)]), Some(range(2, 7)));
+    // What stands between the ranges is not the batch's.
+    assert_eq!(
+        unfiled(&some, &[range(0, 7), range(9, 12)]),
+        Some(range(2, 12))
+    );
+    assert_eq!(unfiled(&some[..1], &[range(0, 20)]), None);
+    // Behind what has none, too.
+    assert_eq!(unfiled(&some[3..], &[range(0, 20)]), Some(range(9, 12)));
+}
+
+#[test]
 fn neighbours_that_agree_become_one() {
     let delivered = || Verdict::Delivered;
     check(

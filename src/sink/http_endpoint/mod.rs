@@ -33,7 +33,7 @@ use futures_util::future::BoxFuture;
 use http::{Method, Request};
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{Endpoint, EndpointRequest, Rejection, Terms};
+use super::endpoint::{Endpoint, EndpointRequest, Rejection, Sent, Terms};
 use super::parts::RequestLimits;
 use super::{BatchFacts, Plan, Receipt, plan};
 use crate::model::{Compression, ErrorOutput, Secret, limits};
@@ -208,11 +208,8 @@ impl Endpoint for HttpEndpoint {
         })
     }
 
-    fn send<'a>(
-        &'a self,
-        request: &'a EndpointRequest,
-    ) -> BoxFuture<'a, Result<Receipt, Rejection>> {
-        Box::pin(self.attempt(request))
+    fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>> {
+        Box::pin(async { self.attempt(request).await.map(Sent::Delivered) })
     }
 }
 

@@ -9,6 +9,8 @@
 //! {"acks":[7]}                                   200 {"acks":{"7":true}}    once, then forgotten
 //! ```
 //!
+//! Nobody waits for an acknowledgement before the next request is sent: each is asked for beside them.
+//!
 //! Data that is taken may still be lost by Splunk: it is delivered when it is acknowledged, and sent
 //! again when it is not, in time. An answer that is lost on its way, the one acknowledgement among
 //! them, so makes duplicates and never gaps.
@@ -39,7 +41,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::endpoint::{Endpoint, EndpointRequest, Rejection, Terms};
+use super::endpoint::{Endpoint, EndpointRequest, Rejection, Sent, Terms};
 use super::parts::{Framing, RequestLimits};
 use super::{BatchFacts, Plan, Receipt, plan};
 use crate::model::{Compression, ErrorOutput, Records, Secret, limits};
@@ -88,10 +90,24 @@ impl Format {
 }
 
 pub struct Splunk {
+    collector: Arc<Collector>,
+    sessions: Sessions,
+}
+
+/// How the collector is spoken to.
+struct Collector {
     settings: Settings,
     http: Arc<dyn HttpClient>,
     clock: Clock,
-    sessions: Sessions,
+}
+
+/// Data that was taken, until it is acknowledged.
+struct Unacknowledged {
+    collector: Arc<Collector>,
+    session: Session,
+    ack: u64,
+    bytes: u64,
+    deadline: Instant,
 }
 
 /// What was decided when the batch was cut (D3).
@@ -120,98 +136,105 @@ const POLL_LIMITS: Limits = Limits {
 impl Splunk {
     pub fn new(settings: Settings, http: Arc<dyn HttpClient>, clock: Clock, dice: Dice) -> Splunk {
         Splunk {
-            settings,
-            http,
-            clock,
+            collector: Arc::new(Collector {
+                settings,
+                http,
+                clock,
+            }),
             sessions: Sessions::new(dice),
         }
     }
 
-    /// A channel that met trouble is not used again: the next one begins with a clean slate, and
-    /// perhaps at another indexer.
-    async fn attempt(&self, request: &EndpointRequest) -> Result<Receipt, Rejection> {
+    /// A channel that met trouble is not given back.
+    async fn attempt(&self, request: &EndpointRequest) -> Result<Sent, Rejection> {
         let planned = Planned::read(&request.plan)?;
         let mut session = self.sessions.take();
-        let receipt = self
-            .deliver(&mut session, &planned, &request.records)
-            .await?;
-        self.sessions.give_back(session);
-        Ok(receipt)
-    }
-
-    async fn deliver(
-        &self,
-        session: &mut Session,
-        planned: &Planned,
-        records: &Records,
-    ) -> Result<Receipt, Rejection> {
-        let url = &self.settings.url;
         let ack_timeout = Duration::from_millis(planned.ack_timeout_ms);
         let deadline = Instant::now() + ack_timeout;
-        let body = records.slab().clone();
-        let bytes = body.len() as u64;
-        let uri = url.at(planned.format.path());
-        let request = self.request(uri, session, body);
-        let mut request = request.map_err(|cause| rejection::unmade(url, cause))?;
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, planned.format.content_type());
-        let limits = Limits {
-            timeout: ack_timeout,
-            ..POLL_LIMITS
+        let posted = self
+            .collector
+            .post(&mut session, &planned, &request.records);
+        let taken = Unacknowledged {
+            ack: posted.await?,
+            collector: Arc::clone(&self.collector),
+            session: session.clone(),
+            bytes: request.records.slab().len() as u64,
+            deadline,
         };
-        let response = self.exchange(session, request, limits).await;
-        let response = response.map_err(|cause| rejection::unanswered(url, cause))?;
-        let ack = answer::ack_id(&response)
-            .map_err(|refused| self.refused(records, &response, refused))?;
-        self.acknowledged(session, ack, records, deadline).await?;
+        self.sessions.give_back(session);
+        Ok(Sent::Taken(Box::pin(taken.confirmed())))
+    }
+}
+
+impl Unacknowledged {
+    async fn confirmed(mut self) -> Result<Receipt, Rejection> {
+        let acknowledged = self.acknowledged().await;
+        acknowledged.inspect_err(|_| self.session.retire())?;
+        let url = &self.collector.settings.url;
+        let (channel, ack) = (self.session.channel, self.ack);
         Ok(Receipt {
-            place: format!("{url} channel {} ack {ack}", session.channel),
-            bytes,
+            place: format!("{url} channel {channel} ack {ack}"),
+            bytes: self.bytes,
         })
     }
 
     /// Returns once the data is acknowledged. It was taken, so what it would not help to send again is
     /// asked again, until there is no time left: a token that an operator mends, an indexer that is
     /// busy. Data whose channel was forgotten is sent again at once.
-    async fn acknowledged(
-        &self,
-        session: &mut Session,
-        ack: u64,
-        records: &Records,
-        deadline: Instant,
-    ) -> Result<(), Rejection> {
+    async fn acknowledged(&mut self) -> Result<(), Rejection> {
+        let collector = Arc::clone(&self.collector);
+        let Settings { url, token, .. } = &collector.settings;
         let mut pause = POLL_FIRST;
         let mut polls = 0;
         loop {
             let next = Instant::now() + pause;
-            sleep_until(next.min(deadline)).await;
+            sleep_until(next.min(self.deadline)).await;
             polls += 1;
-            let is_last = deadline <= Instant::now();
-            let token = &self.settings.token;
-            let trouble: Option<Box<dyn Error + Send + Sync>> =
-                match self.poll(session, ack).await? {
-                    Ok(response) => match answer::is_acknowledged(&response, ack) {
-                        Ok(true) => return Ok(()),
-                        Ok(false) => None,
-                        Err(refused) if refused.fault.says_nothing_of_the_data() => {
-                            Some(refused.hiding(token).into())
-                        }
-                        Err(refused) if is_last || refused.fault.is_forgotten() => {
-                            return Err(self.refused(records, &response, refused));
-                        }
-                        Err(_) => None,
-                    },
-                    Err(cause) => Some(cause.into()),
-                };
+            let is_last = self.deadline <= Instant::now();
+            let polled = collector.poll(&mut self.session, self.ack).await?;
+            let trouble: Option<Box<dyn Error + Send + Sync>> = match polled {
+                Ok(response) => match answer::is_acknowledged(&response, self.ack) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => None,
+                    Err(refused) if refused.fault.says_nothing_of_the_data() => {
+                        Some(refused.hiding(token).into())
+                    }
+                    Err(refused) if is_last || refused.fault.is_forgotten() => {
+                        return Err(collector.refused(None, &response, refused));
+                    }
+                    Err(_) => None,
+                },
+                Err(cause) => Some(cause.into()),
+            };
             if is_last {
-                return Err(rejection::unacknowledged(
-                    &self.settings.url,
-                    polls,
-                    trouble,
-                ));
+                return Err(rejection::unacknowledged(url, polls, trouble));
             }
             pause = (pause * 2).min(POLL_LAST);
         }
+    }
+}
+
+impl Collector {
+    /// Answers under which id the records will be acknowledged.
+    async fn post(
+        &self,
+        session: &mut Session,
+        planned: &Planned,
+        records: &Records,
+    ) -> Result<u64, Rejection> {
+        let url = &self.settings.url;
+        let uri = url.at(planned.format.path());
+        let request = self.request(uri, session, records.slab().clone());
+        let mut request = request.map_err(|cause| rejection::unmade(url, cause))?;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, planned.format.content_type());
+        let limits = Limits {
+            timeout: Duration::from_millis(planned.ack_timeout_ms),
+            ..POLL_LIMITS
+        };
+        let response = self.exchange(session, request, limits).await;
+        let response = response.map_err(|cause| rejection::unanswered(url, cause))?;
+        answer::ack_id(&response).map_err(|refused| self.refused(Some(records), &response, refused))
     }
 
     async fn poll(
@@ -270,7 +293,7 @@ impl Splunk {
 
     fn refused(
         &self,
-        records: &Records,
+        records: Option<&Records>,
         response: &Response<Bytes>,
         refused: answer::Refused,
     ) -> Rejection {
@@ -291,13 +314,14 @@ impl Endpoint for Splunk {
     }
 
     fn plan(&self, _facts: &BatchFacts) -> Plan {
+        let settings = &self.collector.settings;
         let planned = Planned {
             v: VERSION,
             sink: SINK.to_owned(),
-            format: self.settings.format,
+            format: settings.format,
             body_bytes_max: limits::SPLUNK_BODY_BYTES_MAX,
-            ack_timeout_ms: self.settings.ack_timeout.as_millis() as u64,
-            retry_duration_ms: self.settings.retry_duration.as_millis() as u64,
+            ack_timeout_ms: settings.ack_timeout.as_millis() as u64,
+            retry_duration_ms: settings.retry_duration.as_millis() as u64,
         };
         Plan(serde_json::to_vec(&planned).expect("a plan is plain JSON"))
     }
@@ -320,10 +344,7 @@ impl Endpoint for Splunk {
         })
     }
 
-    fn send<'a>(
-        &'a self,
-        request: &'a EndpointRequest,
-    ) -> BoxFuture<'a, Result<Receipt, Rejection>> {
+    fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>> {
         Box::pin(self.attempt(request))
     }
 }

@@ -88,7 +88,7 @@ const HANDSHAKE: &str = "Could not connect to the HEC endpoint. Make sure that t
                          the host are valid.";
 
 /// There was an answer, and it is not a yes.
-pub fn refused(url: &HecUrl, records: &Records, refused: Refused) -> Rejection {
+pub fn refused(url: &HecUrl, records: Option<&Records>, refused: Refused) -> Rejection {
     let Refused {
         fault,
         blamed,
@@ -101,7 +101,10 @@ pub fn refused(url: &HecUrl, records: &Records, refused: Refused) -> Rejection {
         (Fault::DisabledAck, Blamed::Nobody) => Next::Never,
         (_, Blamed::Nobody) => Next::Retry,
         (_, Blamed::Everybody) => Next::Never,
-        (_, Blamed::Event(event)) => record_of(records, event).map_or(Next::Halve, Next::Without),
+        (_, Blamed::Event(event)) => {
+            let record = records.and_then(|records| record_of(records, event));
+            record.map_or(Next::Halve, Next::Without)
+        }
     };
     let raw = &refused.raw;
     let said = format!("Response received from HEC: {status} {raw}");

@@ -1,10 +1,11 @@
-//! One worker's channel at Splunk, and the cookies that lead it to the same indexer again.
+//! A channel at Splunk, and the cookies that lead it to the same indexer again.
 //!
 //! An acknowledgement is known only to the indexer that took the data, and only under the channel it
 //! was sent on. Load balancers keep a client at its indexer by cookies, if they are given back.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -17,10 +18,12 @@ use crate::outside::Dice;
 const COOKIES_MAX: usize = 16;
 const COOKIE_BYTES_MAX: usize = 4096;
 
-#[derive(Debug, PartialEq, Eq)]
+/// Clones speak on the same channel.
+#[derive(Clone, Debug)]
 pub struct Session {
     pub channel: Uuid,
     cookies: BTreeMap<String, String>,
+    met_trouble: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -28,7 +31,17 @@ impl Session {
         Session {
             channel,
             cookies: BTreeMap::new(),
+            met_trouble: Arc::default(),
         }
+    }
+
+    /// It is not used again: the next one begins with a clean slate, and perhaps at another indexer.
+    pub fn retire(&self) {
+        self.met_trouble.store(true, Ordering::Relaxed);
+    }
+
+    fn is_good(&self) -> bool {
+        !self.met_trouble.load(Ordering::Relaxed)
     }
 
     /// Keeps what an answer says to bring along.
@@ -84,6 +97,7 @@ impl Sessions {
 
     pub fn take(&self) -> Session {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.idle.retain(Session::is_good);
         match inner.idle.pop() {
             Some(session) => session,
             None => {
@@ -95,7 +109,7 @@ impl Sessions {
 
     pub fn give_back(&self, session: Session) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.idle.len() < limits::DELIVERIES_PER_STREAM_MAX {
+        if session.is_good() && inner.idle.len() < limits::DELIVERIES_PER_STREAM_MAX {
             inner.idle.push(session);
         }
     }
@@ -160,5 +174,21 @@ mod tests {
         assert_eq!(channel.get_version(), Some(uuid::Version::Random));
         sessions.give_back(one);
         assert_eq!(sessions.take().channel, channel);
+    }
+
+    #[test]
+    fn a_channel_that_met_trouble_is_not_used_again() {
+        let sessions = Sessions::new(Dice::seeded(1));
+        let session = sessions.take();
+        let (channel, asking) = (session.channel, session.clone());
+        sessions.give_back(session);
+        asking.retire();
+        let next = sessions.take();
+        assert_ne!(next.channel, channel);
+        // Met while a request was under way on it.
+        let channel = next.channel;
+        next.clone().retire();
+        sessions.give_back(next);
+        assert_ne!(sessions.take().channel, channel);
     }
 }
