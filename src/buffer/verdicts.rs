@@ -219,7 +219,7 @@ impl Verdicts {
             .map(|hole| hole.start())
             .find(|hole| first.start() < *hole);
         let before = |judged: &SeqRange| hole.is_none_or(|hole| judged.end() <= hole);
-        let last = judged.filter(before).next_back().unwrap_or(first);
+        let last = judged.rfind(before).unwrap_or(first);
         Some(SeqRange::new(first.start(), last.end()))
     }
 
