@@ -84,9 +84,6 @@ impl Delivery {
             }
             let under_way = sending.window.len();
             match self.left(&sending) {
-                Some(_) if under_way == 0 && self.verdicts(Verdicts::are_full) => {
-                    self.file_so_far(terms.error_output).await?;
-                }
                 Some(left) if under_way == 0 || self.may_send_beside(under_way) => {
                     sending.window.add(left);
                 }
@@ -122,6 +119,12 @@ impl Delivery {
         if Instant::now() < due {
             let pause = self.unless_stopped(sleep_until(due));
             return self.meanwhile(sending, pause).await?;
+        }
+        if self.verdicts(Verdicts::are_full) {
+            return match sending.window.awaits() {
+                true => self.await_confirmation(sending).await,
+                false => self.file_so_far(sending.terms.error_output).await,
+            };
         }
         if let Some(refusal) = sending.known_bad(piece) {
             sending.window.remove(piece.start());
