@@ -87,6 +87,11 @@ impl RetryDuration {
             left => Retry::After(pause.min(left.max(at_least.unwrap_or_default()))),
         }
     }
+
+    /// The other side is there, whatever it said: the next failure is the first again.
+    pub fn answered(&mut self) {
+        self.failed_first = None;
+    }
 }
 
 #[cfg(test)]

@@ -122,6 +122,19 @@ fn open(disk: Arc<dyn Disk>, kind: ReaderKind) -> Life {
     }
 }
 
+fn terms(records_max: u64, error_output: ErrorOutput) -> Terms {
+    Terms {
+        limits: RequestLimits {
+            records_max,
+            body_bytes_max: 1000,
+            framing: Framing::Concatenated,
+        },
+        retry_duration: Duration::from_secs(10),
+        error_output,
+        compression: Compression::Uncompressed,
+    }
+}
+
 /// An endpoint that takes nothing, and answers with what it was sent.
 struct Echoing(Next);
 
@@ -139,16 +152,7 @@ impl Endpoint for Echoing {
     }
 
     fn terms(&self, _: &Plan) -> Result<Terms, Refusal> {
-        Ok(Terms {
-            limits: RequestLimits {
-                records_max: 100,
-                body_bytes_max: 1000,
-                framing: Framing::Concatenated,
-            },
-            retry_duration: Duration::from_secs(10),
-            error_output: ErrorOutput::HttpEndpoint,
-            compression: Compression::Uncompressed,
-        })
+        Ok(terms(100, self.error_output()))
     }
 
     fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>> {
@@ -190,16 +194,7 @@ impl Endpoint for Confirming {
     }
 
     fn terms(&self, _: &Plan) -> Result<Terms, Refusal> {
-        Ok(Terms {
-            limits: RequestLimits {
-                records_max: 2,
-                body_bytes_max: 1000,
-                framing: Framing::Concatenated,
-            },
-            retry_duration: Duration::from_secs(10),
-            error_output: ErrorOutput::Splunk,
-            compression: Compression::Uncompressed,
-        })
+        Ok(terms(2, self.error_output()))
     }
 
     fn send<'a>(&'a self, request: &'a EndpointRequest) -> BoxFuture<'a, Result<Sent, Rejection>> {

@@ -168,8 +168,8 @@ impl Pool {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Makes one more file; `None` where so many are enough, or there may be no more. Whatever goes wrong leaves no file behind,
-    /// or one that the next start removes.
+    /// Makes one more file; `None` where so many are enough, or there may be no more. Whatever goes wrong
+    /// leaves no file behind, or one that the next start removes.
     pub fn grow(&self, fill: Fill, enough: usize) -> Option<io::Result<()>> {
         let bytes = u64::from(self.segment_bytes);
         let name = {

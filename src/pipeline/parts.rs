@@ -36,7 +36,9 @@ struct Sending<'a> {
     endpoint: &'a dyn Endpoint,
     plan: Plan,
     terms: Terms,
-    tries: Tries,
+    /// The batch's, and not each request's: where the other side has been in trouble for that long, the
+    /// requests that follow have one attempt each, until one is answered.
+    retries: RetryDuration,
     window: Window,
     /// Where no record follows any more that is to be sent.
     end: Option<Seq>,
@@ -72,7 +74,7 @@ impl Delivery {
             endpoint,
             plan,
             terms,
-            tries: Tries::new(terms.retry_duration),
+            retries: RetryDuration::new(terms.retry_duration),
             window: Window::default(),
             end: None,
             bad: BTreeMap::new(),
@@ -321,18 +323,18 @@ impl Delivery {
         let next = self.verdicts(|verdicts| Some(with_room(rejection.next, verdicts)));
         match parts::rejected(seqs, next.unwrap_or(rejection.next)) {
             Step::Fail => {
-                sending.tries.answered();
+                sending.retries.answered();
                 self.give_up(sending, &piece, refusal).await
             }
             Step::Divide(division) => {
                 self.told_of_request(rejection, Duration::ZERO, piece.attempts);
-                sending.tries.answered();
+                sending.retries.answered();
                 self.divide(sending, &piece, division, refusal).await
             }
             Step::Again => {
                 let (asked, now) = (rejection.retry_after, Instant::now());
                 let pause = FIREHOSE_BACKOFF.pause(piece.attempts - 1, asked, &mut self.dice);
-                match sending.tries.failed(now, pause, asked) {
+                match sending.retries.failed(now, pause, asked) {
                     Retry::After(pause) => {
                         self.told_of_request(rejection, pause, piece.attempts);
                         if let Some(piece) = sending.window.piece(start) {
@@ -416,7 +418,7 @@ impl Delivery {
             State::Taken(sent) => sent.elapsed(),
             State::Due(_) => Duration::ZERO,
         };
-        sending.tries.answered();
+        sending.retries.answered();
         sending.window.remove(start);
         let verdict = Entry::Verdict(range, Verdict::Delivered);
         if self.write(verdict).await? == Written::Durable {
@@ -487,33 +489,6 @@ const PIECE_MAX: usize = 2 + parts::BORDERS_MAX + HALVINGS;
 
 /// How often a part can be halved: no request holds more records than 2¹⁸.
 const HALVINGS: usize = 18;
-
-/// For how long the batch's requests are tried.
-///
-/// The time is the batch's, and counted from the first failure: where the other side has been in
-/// trouble for that long, the requests that follow have one attempt each, until one is answered.
-struct Tries {
-    lasts: Duration,
-    duration: RetryDuration,
-}
-
-impl Tries {
-    fn new(lasts: Duration) -> Tries {
-        Tries {
-            lasts,
-            duration: RetryDuration::new(lasts),
-        }
-    }
-
-    fn failed(&mut self, now: Instant, pause: Duration, at_least: Option<Duration>) -> Retry {
-        self.duration.failed(now, pause, at_least)
-    }
-
-    /// The other side is there, whatever it said.
-    fn answered(&mut self) {
-        *self = Tries::new(self.lasts);
-    }
-}
 
 #[cfg(test)]
 mod tests;

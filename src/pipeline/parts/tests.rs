@@ -189,16 +189,16 @@ proptest! {
 /// What becomes of attempts, each so many seconds after the one before.
 #[track_caller]
 fn check_tries(lasts: u64, attempts: &str, expected: Expect) {
-    let mut tries = Tries::new(Duration::from_secs(lasts));
+    let mut retries = RetryDuration::new(Duration::from_secs(lasts));
     let mut now = Instant::now();
     let told = attempts.split_whitespace().map(|attempt| {
         let (after, what) = attempt.split_once(':').unwrap();
         now += Duration::from_secs(after.parse().unwrap());
         if what == "ok" {
-            tries.answered();
+            retries.answered();
             return "ok".to_owned();
         }
-        match tries.failed(now, Duration::from_secs(2), None) {
+        match retries.failed(now, Duration::from_secs(2), None) {
             Retry::After(pause) => format!("again in {pause:?}"),
             Retry::GiveUp => "given up".to_owned(),
         }
